@@ -75,12 +75,16 @@ def _setting(
     )
 
 
-# --- parsers: a str from the environment or a flag, or a TOML value from a file -> the value; ValueError says the fix -
+class _MalformedError(Exception):
+    """A value has the wrong form. The message is what to give instead."""
+
+
+# --- parsers: a str from the environment or a flag, or a TOML value from a file -> the value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise ValueError("give a text")
+        raise _MalformedError("give a text")
     return value.strip()
 
 
@@ -92,13 +96,13 @@ def _integer(low: int, high: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:
         fix = f"give a whole number from {low} to {high}"
         if isinstance(value, bool) or not isinstance(value, int | str):
-            raise ValueError(fix)
+            raise _MalformedError(fix)
         try:
             number = int(value)
         except ValueError:
-            raise ValueError(fix) from None
+            raise _MalformedError(fix) from None
         if not low <= number <= high:
-            raise ValueError(fix)
+            raise _MalformedError(fix)
         return number
 
     return parse
@@ -107,20 +111,20 @@ def _integer(low: int, high: int) -> Callable[[Any], int]:
 def _seconds(value: Any) -> float:
     fix = "give a number of seconds from 0 to 86400"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(fix)
+        raise _MalformedError(fix)
     try:
         number = float(value)
     except ValueError:
-        raise ValueError(fix) from None
+        raise _MalformedError(fix) from None
     if not 0 <= number <= 86_400:
-        raise ValueError(fix)
+        raise _MalformedError(fix)
     return number
 
 
 def _choice(*choices: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         if not isinstance(value, str) or value.strip().lower() not in choices:
-            raise ValueError("give one of " + ", ".join(choices))
+            raise _MalformedError("give one of " + ", ".join(choices))
         return value.strip().lower()
 
     return parse
@@ -131,7 +135,7 @@ def _matching(pattern: str, fix: str) -> Callable[[Any], str]:
 
     def parse(value: Any) -> str:
         if not isinstance(value, str) or not expression.fullmatch(value.strip()):
-            raise ValueError(fix)
+            raise _MalformedError(fix)
         return value.strip()
 
     return parse
@@ -144,10 +148,10 @@ def _domains(value: Any) -> tuple[str, ...]:
     fix = "give domain names without port, separated by commas, as in s3.example.org"
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(fix)
+        raise _MalformedError(fix)
     domains = tuple(name.strip().lower().rstrip(".") for name in names if name.strip())
     if not all(_DOMAIN.fullmatch(domain) for domain in domains):
-        raise ValueError(fix)
+        raise _MalformedError(fix)
     return domains
 
 
@@ -157,15 +161,15 @@ def _url(*forms: str) -> Callable[[Any], str]:
     def parse(value: Any) -> str:
         fix = "give a URL of the form " + " or ".join(forms)
         if not isinstance(value, str):
-            raise ValueError(fix)  # noqa: TRY004  (every fault of a value is a ValueError here)
+            raise _MalformedError(fix)
         url = value.strip()
         scheme, separator, rest = url.partition("://")
         if scheme not in schemes or not separator or not rest:
-            raise ValueError(fix)
+            raise _MalformedError(fix)
         try:
             urlsplit(url)
         except ValueError:
-            raise ValueError(fix) from None
+            raise _MalformedError(fix) from None
         return url
 
     return parse
@@ -177,9 +181,9 @@ def _master_key(value: Any) -> bytes:
     try:
         key = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):
-        raise ValueError(fix) from None
+        raise _MalformedError(fix) from None
     if len(key) != 32:
-        raise ValueError(fix)
+        raise _MalformedError(fix)
     return key
 
 
@@ -359,7 +363,7 @@ def masked_url(url: str) -> str:
 def _parsed(setting: Setting, value: Any, origin: str) -> Any:
     try:
         return setting.parse(value)
-    except ValueError as error:
+    except _MalformedError as error:
         shown = "the value" if setting.secret or setting.name.endswith("_url") else repr(value)
         raise SettingsError(f"{setting.name} ({origin}): {shown} is not acceptable; {error}.") from None
 
