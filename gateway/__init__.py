@@ -1,1 +1,1 @@
-"""The faces: a protocol in, a registry call, a protocol out; and the command that serves them."""
+"""The faces of artifact-store: a protocol in, a registry call, a protocol out."""

@@ -1,0 +1,1 @@
+"""Who is calling: signatures, presigned URLs and signed payloads. Never what the caller may do."""
