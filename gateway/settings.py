@@ -191,7 +191,7 @@ def _cores(_values: Mapping[str, Any]) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Settings:
     """The effective settings. Paths are absolute; times are seconds."""
 
@@ -269,7 +269,7 @@ class Settings:
     )
     config: Path | None = None
     """The file that was read, if any."""
-    origins: Mapping[str, str] = field(default_factory=dict, repr=False)
+    origins: Mapping[str, str] = field(default_factory=dict)
     """Where each value came from, by name."""
 
     @classmethod
@@ -328,6 +328,9 @@ class Settings:
                 f"(s3_port, {self.origins['s3_port']}); choose two different ports."
             )
 
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{setting.name}={self.shown(setting)!r}' for setting in SETTINGS)})"
+
     @property
     def tls(self) -> bool:
         return self.tls_cert is not None
@@ -376,7 +379,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
         if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
             continue
         if variable not in known:
-            raise SettingsError(f"{variable} (environment): no such setting; {_nearest(variable, known)}.")
+            raise SettingsError(f"{variable} (environment): no such setting; {_nearest(variable, prefix=PREFIX)}")
         if value.strip():
             found[known[variable]] = (value, f"environment {variable}")
     return found
@@ -402,10 +405,13 @@ def _read_file(file: Path | None, environ: Mapping[str, str]) -> tuple[Path | No
     known = {setting.name for setting in SETTINGS}
     for name in values:
         if name not in known:
-            raise SettingsError(f"{name} (file {file}): no such setting; {_nearest(name, known)}.")
+            raise SettingsError(f"{name} (file {file}): no such setting; {_nearest(name)}")
     return file, values
 
 
-def _nearest(name: str, known: Mapping[str, str] | set[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {near[0]}?" if near else "`artifact-store config` lists all there are"
+def _nearest(name: str, *, prefix: str = "") -> str:
+    known = [setting.name for setting in SETTINGS]
+    near = difflib.get_close_matches(name.removeprefix(prefix).lower(), known, n=1)
+    if not near:
+        return "`artifact-store config` lists all there are."
+    return f"did you mean {prefix + near[0].upper() if prefix else near[0]}?"

@@ -1,0 +1,124 @@
+"""What the server counts and times, for Prometheus, summed over all workers.
+
+The workers share a directory of memory-mapped files (prometheus_client's multiprocess mode). The library looks for
+the directory when it is imported, so `PROMETHEUS_MULTIPROC_DIR` is set before this module is (gateway.process).
+Label children are looked up once each: counting a request costs a few microseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, NamedTuple
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+class _Answered(NamedTuple):
+    """The children of one operation and status."""
+
+    requests: Counter
+    seconds: Histogram
+    received: Counter
+    sent: Counter
+
+
+class Metrics:
+    """The metrics of one process. Made once per process: names are registered for ever."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        registry = self._registry
+        self._requests = Counter(
+            "artifact_store_requests", "Requests answered.", ("operation", "status"), registry=registry
+        )
+        self._seconds = Histogram(
+            "artifact_store_request_seconds",
+            "Time from the head of a request to the end of its answer.",
+            ("operation",),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._received = Counter(
+            "artifact_store_received_bytes", "Bytes of request bodies.", ("operation",), registry=registry
+        )
+        self._sent = Counter(
+            "artifact_store_sent_bytes", "Bytes of answers' bodies.", ("operation",), registry=registry
+        )
+        self._in_flight = Gauge(
+            "artifact_store_requests_in_flight",
+            "Requests begun and not yet answered.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._calls = Histogram(
+            "artifact_store_call_seconds",
+            "Time of calls to the store and to the database.",
+            ("engine", "call"),
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._answered: dict[tuple[str, int], _Answered] = {}
+
+    def started(self, operation: str) -> None:  # noqa: ARG002  (which one it is counts when it is finished)
+        """A request began. Every call is followed by one of `finished`."""
+        self._in_flight.inc()
+
+    def finished(self, operation: str, status: int, seconds: float, bytes_in: int, bytes_out: int) -> None:
+        """A request was answered, or given up: then `status` is the one that was meant."""
+        children = self._answered.get((operation, status))
+        if children is None:
+            children = self._answered[operation, status] = _Answered(
+                self._requests.labels(operation, status),
+                self._seconds.labels(operation),
+                self._received.labels(operation),
+                self._sent.labels(operation),
+            )
+        self._in_flight.dec()
+        children.requests.inc()
+        children.seconds.observe(seconds)
+        if bytes_in:
+            children.received.inc(bytes_in)
+        if bytes_out:
+            children.sent.inc(bytes_out)
+
+    def timed(self, engine: str, target: object, calls: Iterable[str]) -> Any:
+        """The same object, with those of its coroutine methods timed as calls to `engine`."""
+        return _Timed(target, {call: self._calls.labels(engine, call) for call in calls})
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus scrapes: of all workers where they share a directory, else of this process."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        everyone = CollectorRegistry()
+        MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
+        return generate_latest(everyone)
+
+
+class _Timed:
+    """Passes everything on to its target and observes how long the named coroutine methods take."""
+
+    def __init__(self, target: object, calls: dict[str, Histogram]) -> None:
+        self._target = target
+        for name, seconds in calls.items():
+            setattr(self, name, _observed(getattr(target, name), seconds))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
+
+
+def _observed(call: Callable[..., Awaitable[Any]], seconds: Histogram) -> Callable[..., Awaitable[Any]]:
+    async def observed(*arguments: Any, **options: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return await call(*arguments, **options)
+        finally:
+            seconds.observe(time.perf_counter() - began)
+
+    return observed

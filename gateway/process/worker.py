@@ -1,0 +1,52 @@
+"""One worker: an event loop that serves its pair of sockets until SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+
+import uvloop
+
+from gateway.app import CannotStartError, Gateway
+from gateway.http.logging import Log, form_of
+from gateway.process.listeners import Pair
+from gateway.process.supervisor import CANNOT_START
+from gateway.settings import Settings
+
+LOG = logging.getLogger(__name__)
+
+_LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "uvloop": uvloop.new_event_loop,
+    "asyncio": asyncio.new_event_loop,
+}
+
+
+def work(settings: Settings, pair: Pair) -> int:
+    """Serve; returns the exit code of the process. Begins with the signals blocked, as the supervisor leaves them."""
+    with Log(form_of(settings.log_format, sys.stderr), settings.log_level) as log:
+        try:
+            with asyncio.Runner(loop_factory=_LOOPS[settings.event_loop]) as runner:
+                runner.run(_serve(settings, pair, log))
+        except CannotStartError as error:
+            LOG.error("cannot start: %s", error)  # noqa: TRY400  (the reason is all there is to know)
+            return CANNOT_START
+        except Exception:
+            LOG.exception("the worker failed")
+            return 1
+    return 0
+
+
+async def _serve(settings: Settings, pair: Pair, log: Log) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    gateway = await Gateway.open(settings, log)
+    try:
+        await gateway.listen(pair.s3, pair.registry)
+        LOG.debug("serving")
+        await stop.wait()
+    finally:
+        await gateway.close()
