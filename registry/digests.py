@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from awscrt import checksums
+from awscrt import checksums  # type: ignore[import-untyped] # ships no types
 
 from backends.store import Buffer, Buffers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -27,6 +28,14 @@ class Expect:
 
     def verify(self, digests: Digests) -> None:
         """Compare with what was computed. Raises DigestMismatchError for the first that differs."""
+        if self.sha256 is not None and digests.hexdigest("SHA256") != self.sha256:
+            raise DigestMismatchError("sha256", self.sha256, digests.hexdigest("SHA256"))
+        if self.md5 is not None and digests.raw("MD5") != self.md5:
+            raise DigestMismatchError("Content-MD5", base64.b64encode(self.md5).decode(), digests.base64("MD5"))
+        if self.checksum_algorithm is not None and self.checksum_value is not None:
+            computed = digests.base64(self.checksum_algorithm)
+            if computed != self.checksum_value:
+                raise DigestMismatchError(self.checksum_algorithm, self.checksum_value, computed)
 
 
 class Source(Protocol):
