@@ -1,4 +1,4 @@
-"""The listening sockets: for every worker one of each port, all bound before the first worker starts.
+"""The listening sockets: for every worker one of each port, all open before the first worker starts.
 
 The sockets of a port share it by SO_REUSEPORT, and the kernel spreads connections over them. The parent keeps each
 socket open as long as it serves: connections that wait for a worker which crashed are taken by its replacement.
@@ -27,10 +27,6 @@ class Pair:
     s3: socket.socket
     registry: socket.socket
 
-    def listen(self) -> None:
-        self.s3.listen(BACKLOG)
-        self.registry.listen(BACKLOG)
-
     def close(self) -> None:
         self.s3.close()
         self.registry.close()
@@ -46,7 +42,7 @@ class Listeners:
 
     @classmethod
     def bind(cls, settings: Settings) -> Self:
-        """Bind both ports for every worker. Raises PortUnavailableError."""
+        """Bind both ports for every worker; from here on connections wait. Raises PortUnavailableError."""
         s3 = _bind(settings, "s3_port", settings.workers)
         try:
             registry = _bind(settings, "port", settings.workers)
@@ -88,6 +84,7 @@ def _shared(family: int, address: tuple[object, ...]) -> socket.socket:
     bound.setblocking(False)  # noqa: FBT003  (the standard library takes it by position)
     try:
         bound.bind(address)
+        bound.listen(BACKLOG)
     except OSError:
         bound.close()
         raise

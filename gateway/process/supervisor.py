@@ -70,8 +70,6 @@ class Supervisor:
         # SIGCHLD is only delivered to one who waits when it has a handler.
         signal.signal(signal.SIGCHLD, _nothing)
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-        for pair in self._listeners.pairs:
-            pair.listen()
         failed = self._supervise()
         self._listeners.close()
         return self._stop(CANNOT_START if failed else 0)

@@ -1,0 +1,42 @@
+"""What a command's failure looks like: one line on standard error, and an exit code that says whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from gateway.keyring import KeyringError
+from gateway.settings import SettingsError
+from registry.errors import RegistryError, StorageFullError, StorageUnavailableError
+
+REFUSED = 1
+USAGE = 2
+UNAVAILABLE = 3
+
+
+class Failure(click.ClickException):
+    """Ends the command with a message and an exit code."""
+
+    def __init__(self, message: str, exit_code: int = REFUSED) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn the errors that a command may meet into a `Failure`. What is not listed here is a fault of the program."""
+    try:
+        yield
+    except SettingsError as error:
+        raise Failure(str(error), USAGE) from error
+    except (KeyringError, StorageUnavailableError, StorageFullError) as error:
+        raise Failure(_line(error), UNAVAILABLE) from error
+    except RegistryError as error:
+        raise Failure(_line(error), REFUSED) from error
+
+
+def _line(error: Any) -> str:
+    return " ".join(str(error).split())
