@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import tempfile
 from contextlib import ExitStack
 from fnmatch import fnmatch
 from pathlib import Path
@@ -18,6 +16,7 @@ from bench.measure import Bench, Effort, Result, Subject
 from bench.peers.artifact_store import ArtifactStore
 from bench.peers.nginx import Nginx
 from bench.peers.server import Server
+from bench.place import fresh_directory
 from bench.report import document, table
 from bench.request import MIB, write_filler
 from bench.workload import SIZES, workloads
@@ -54,8 +53,7 @@ def main(quick: bool, output: Path | None, patterns: tuple[str, ...], names: tup
     if not chosen:
         raise click.UsageError("No workload has such a name.")
     with ExitStack() as stack:
-        place = Path(tempfile.mkdtemp(prefix="artifact-store-bench-", dir=directory))
-        stack.callback(shutil.rmtree, place)
+        place = stack.enter_context(fresh_directory(directory))
         filler = place / "filler"
         write_filler(filler, max(SIZES))
         bench = Bench(Client.compile(CACHE, place, filler), filler, QUICK if quick else FULL, _progress)
