@@ -10,10 +10,13 @@ return or a backslash in the name is escaped, and then the line itself begins wi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from registry.errors import InvalidRequestError
+
 _MOST_PROBLEMS = 100
+_NAMED_PATHS = 10
 
 _LINE = re.compile(rb"(\\?)([0-9A-Fa-f]+) ([ *])(.+)", re.DOTALL)
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r"}
@@ -33,12 +36,12 @@ class Problem:
         return f"line {self.line}: {self.message}"
 
 
-class MalformedSumsError(ValueError):
+class MalformedSumsError(InvalidRequestError):
     """The text is not in the format of `sha256sum`. Names every wrong line, up to a hundred."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("SHA256SUMS cannot be read: " + "; ".join(map(str, self.problems)))
+        super().__init__("SHA256SUMS cannot be read: " + "; ".join(map(str, self.problems)) + ".")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,23 @@ class Differences:
 
     def __bool__(self) -> bool:
         return bool(self.missing or self.unlisted or self.mismatched)
+
+
+class SumsDifferError(InvalidRequestError):
+    """The list is not what is there. Carries every difference; the message names the first of each kind."""
+
+    def __init__(self, differences: Differences) -> None:
+        self.differences = differences
+        parts = (
+            ("listed but not there", differences.missing),
+            ("there but not listed", differences.unlisted),
+            ("of another content", [mismatch.path for mismatch in differences.mismatched]),
+        )
+        super().__init__(
+            "SHA256SUMS differs from what is there: "
+            + "; ".join(f"{len(paths)} {what} ({_named(paths)})" for what, paths in parts if paths)
+            + "."
+        )
 
 
 def parse(text: bytes) -> dict[str, str]:
@@ -112,6 +132,10 @@ def differences(listed: Mapping[str, str], actual: Mapping[str, str]) -> Differe
             if listed[path] != actual[path]
         ),
     )
+
+
+def _named(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:_NAMED_PATHS]) + (", ..." if len(paths) > _NAMED_PATHS else "")
 
 
 def _parse_line(line: bytes) -> tuple[str, str]:

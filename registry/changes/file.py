@@ -1,0 +1,91 @@
+"""What putting and deleting a file have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from registry import audit
+from registry.changes.state import StaleError, State
+from registry.db.database import Lock, Scope
+from registry.errors import FileNotFoundInRegistryError, PreconditionFailedError, ProtectedError, Protection
+from registry.model import Actor, Repository
+from registry.names import package_name
+
+
+@dataclass(frozen=True, slots=True)
+class WriteConditions:
+    """ETags (without quotes) or `*`, as in the headers of those names."""
+
+    if_match: str | None = None
+    if_none_match: str | None = None
+
+
+UNCONDITIONAL = WriteConditions()
+
+
+def locks_of(repository: Repository, key: str) -> list[Lock]:
+    """What a change of a file needs: the repository not to go, and its package (or the file itself) alone."""
+    name = package_name(key, repository.package_depth)
+    own = Lock(Scope.FILE, f"{repository.id}/{key}") if name is None else Lock(Scope.PACKAGE, f"{repository.id}/{name}")
+    return [Lock(Scope.REPOSITORY, str(repository.id), shared=True), own]
+
+
+def settled(state: State, repository: Repository) -> Any:  # noqa: ANN401
+    """The repository's row, which the transaction holds still. Raises StaleError when it is not what was known."""
+    row = state.repositories.get(repository.id)
+    if row is None or row["package_depth"] != repository.package_depth:
+        raise StaleError
+    return row
+
+
+def check_conditions(conditions: WriteConditions, visible: dict[str, Any] | None, key: str) -> None:
+    """Raise unless the conditions of a write hold (RFC 9110 §13, as S3 reads it)."""
+    if conditions.if_match is not None:
+        if visible is None:
+            raise FileNotFoundInRegistryError(key)
+        if conditions.if_match not in {"*", visible["etag"]}:
+            raise PreconditionFailedError("If-Match")
+    if conditions.if_none_match is not None and visible is not None:
+        if conditions.if_none_match in {"*", visible["etag"]}:
+            raise PreconditionFailedError("If-None-Match")
+
+
+def count(package: dict[str, Any], version: dict[str, Any] | None, sign: int) -> None:
+    """Take a version into a package's totals, or out of them."""
+    if version is not None:
+        package["size"] += sign * version["size"]
+        package["file_count"] += sign
+
+
+def active_holds(state: State, version: dict[str, Any], package: dict[str, Any] | None) -> list[dict[str, Any]]:
+    return state.holds.get(version["id"], []) + (state.holds.get(package["id"], []) if package is not None else [])
+
+
+def refuse(
+    state: State,
+    actor: Actor,
+    action: str,
+    repository: Repository,
+    key: str,
+    found: Sequence[Protection],
+    *,
+    package: dict[str, Any] | None,
+    version: dict[str, Any] | None = None,
+) -> None:
+    """Record that something protected was to be changed, and refuse with every reason."""
+    state.audit.append(
+        audit.entry(
+            state.now,
+            actor,
+            action,
+            outcome=audit.DENIED,
+            repository=repository.name,
+            resource=key,
+            package_id=package["id"] if package else None,
+            version_id=version["id"] if version else None,
+            detail={"reasons": [reason.message for reason in found]},
+        )
+    )
+    raise ProtectedError(found)

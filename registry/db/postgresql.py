@@ -1,0 +1,232 @@
+"""PostgreSQL, through asyncpg: the engine that any number of gateways share.
+
+READ COMMITTED with advisory locks taken first: what is read after the lock is what the last holder
+committed. Locks are taken in one statement in one order, so that no two transactions wait in a ring.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from registry.db.database import BatchWork, Change, Lock
+from registry.db.statements import POSTGRESQL, Execute, Maker, Row, Statement, Work, compiled
+from registry.errors import RegistryError, StorageFullError, StorageUnavailableError
+
+BATCH = 256
+"""Changes committed together at the most."""
+
+WRITERS = 2
+"""Batches in flight at once: while one waits for its commit, the next one is prepared."""
+
+_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError)
+_REPEATABLE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+
+def _unavailable(error: BaseException) -> RegistryError:
+    if isinstance(error, asyncpg.DiskFullError):
+        return StorageFullError(f"There is no room for the records: {error}. Nothing was stored.")
+    return StorageUnavailableError(f"The database does not answer: {error or type(error).__name__}. Try again.")
+
+
+class PostgresqlDatabase:
+    """See `registry.db.database.Database`."""
+
+    def __init__(self, url: str, batch: BatchWork, *, connections: int = 10) -> None:
+        self.url = url
+        self._batch = batch
+        self._connections = connections
+        self._statements: dict[Maker, Statement] = {}
+        self._waiting: deque[tuple[Change[Any], asyncio.Future[Any]]] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._writers: list[asyncio.Task[None]] = []
+        self._pool: asyncpg.Pool[Any]
+        self._engine: AsyncEngine
+
+    async def open(self) -> None:
+        parsed = make_url(self.url)
+        try:
+            self._pool = await asyncpg.create_pool(
+                parsed.set(drivername="postgresql").render_as_string(hide_password=False),
+                min_size=1,
+                max_size=self._connections,
+                command_timeout=60,
+                server_settings={"application_name": "artifact-store", "jit": "off"},
+            )
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError) as error:
+            where = parsed.render_as_string(hide_password=True)
+            message = f"cannot reach the database {where}: {error or type(error).__name__}"
+            raise StorageUnavailableError(message) from error
+        self._engine = create_async_engine(self.url, pool_size=5, max_overflow=5, pool_pre_ping=True)
+        self._writers = [asyncio.create_task(self._write()) for _ in range(WRITERS)]
+
+    async def close(self) -> None:
+        self._closing = True
+        self._wake.set()
+        await asyncio.gather(*self._writers)
+        await self._engine.dispose()
+        await self._pool.close()
+
+    async def probe(self) -> None:
+        try:
+            async with self.transaction() as connection:
+                await connection.execute(text("DELETE FROM accounts WHERE id = ''"))
+        except Exception as error:
+            raise _unavailable(error) from error
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                yield connection
+        except (OSError, DBAPIError) as error:
+            if isinstance(error, DBAPIError) and not error.connection_invalidated:
+                raise
+            raise _unavailable(error) from error
+
+    @asynccontextmanager
+    async def transaction(self, *locks: Lock) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.begin() as connection:
+                raw = await connection.get_raw_connection()
+                if locks:
+                    # Begins the transaction that the driver's own statements below then run in.
+                    await connection.execute(text("SELECT 1"))
+                    await take(raw.driver_connection, locks)
+                yield connection
+        except (OSError, DBAPIError) as error:
+            if isinstance(error, DBAPIError) and not error.connection_invalidated:
+                raise
+            raise _unavailable(error) from error
+
+    def _statement(self, maker: Maker) -> Statement:
+        statement = self._statements.get(maker)
+        if statement is None:
+            statement = self._statements[maker] = compiled(maker(POSTGRESQL), POSTGRESQL)
+        return statement
+
+    async def point(self, maker: Maker, parameters: Mapping[str, Any]) -> Row | None:
+        statement = self._statement(maker)
+        try:
+            return await self._pool.fetchrow(statement.text, *statement.arguments(parameters))
+        except _LOST as error:
+            raise _unavailable(error) from error
+
+    async def rows(self, maker: Maker, parameters: Mapping[str, Any]) -> Sequence[Row]:
+        statement = self._statement(maker)
+        try:
+            return await self._pool.fetch(statement.text, *statement.arguments(parameters))
+        except _LOST as error:
+            raise _unavailable(error) from error
+
+    async def submit(self, change: Change[Any]) -> Any:  # noqa: ANN401
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((change, future))
+        self._wake.set()
+        return await future
+
+    async def _write(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            outcomes = await self._commit([change for change, _ in batch])
+            for (_, future), outcome in zip(batch, outcomes, strict=True):
+                if future.done():
+                    continue
+                if isinstance(outcome, BaseException):
+                    future.set_exception(outcome)
+                else:
+                    future.set_result(outcome)
+
+    async def _commit(self, changes: list[Change[Any]]) -> list[Any]:
+        try:
+            return await self._transaction(changes)
+        except _LOST as error:
+            return [_unavailable(error)] * len(changes)
+        except _REPEATABLE:
+            return await self._commit(changes)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+            if len(changes) == 1:
+                return [_unavailable(error) if isinstance(error, asyncpg.PostgresError) else error]
+            # One change the database refuses must not fail its neighbours.
+            return [outcome for change in changes for outcome in await self._commit([change])]
+
+    async def _transaction(self, changes: list[Change[Any]]) -> list[Any]:
+        async with self._pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                await take(connection, [lock for change in changes for lock in change.locks()])
+                outcomes = await self._run(connection, self._batch(changes))
+                number = await connection.fetchval("SELECT pg_current_xact_id()::text")
+            except BaseException:
+                if not connection.is_closed():
+                    await transaction.rollback()
+                raise
+            try:
+                await transaction.commit()
+            except _LOST:
+                # The answer to COMMIT was lost: ask what became of it, never guess.
+                if not await self._committed(number):
+                    raise
+            return list(outcomes)
+
+    async def _committed(self, number: str) -> bool:
+        """Whether a transaction whose commit was not answered took place."""
+        for delay in (0.05, 0.2, 0.5, 1, 2, 4, 8):
+            try:
+                status = await self._pool.fetchval("SELECT pg_xact_status($1::text::xid8)", number)
+            except (*_LOST, asyncpg.PostgresError):
+                status = None
+            if status in {"committed", "aborted"}:
+                return bool(status == "committed")
+            await asyncio.sleep(delay)
+        return False
+
+    async def _run(self, connection: Any, work: Work) -> Any:  # noqa: ANN401
+        """Drive a unit of work to its end and return its result."""
+        try:
+            step = next(work)
+            while True:
+                statement = self._statement(step.maker)
+                found: list[Row] = []
+                if isinstance(step, Execute):
+                    if len(step.rows) == 1:
+                        await connection.execute(statement.text, *statement.arguments(step.rows[0]))
+                    else:
+                        await connection.executemany(statement.text, [statement.arguments(row) for row in step.rows])
+                else:
+                    found = await connection.fetch(statement.text, *statement.arguments(step.parameters(POSTGRESQL)))
+                step = work.send(found)
+        except StopIteration as end:
+            return end.value
+
+
+async def take(connection: Any, locks: Iterable[Lock]) -> None:  # noqa: ANN401
+    """Take the locks, shared ones first, each kind in the order of its numbers.
+
+    Shared locks are only ever on repositories, exclusive ones of repositories are taken alone: no ring.
+    """
+    wanted = set(locks)
+    for shared, call in ((True, "pg_advisory_xact_lock_shared"), (False, "pg_advisory_xact_lock")):
+        numbers = sorted({lock.number for lock in wanted if lock.shared is shared})
+        if numbers:
+            await connection.execute(
+                f"SELECT {call}(number) FROM unnest($1::bigint[]) WITH ORDINALITY AS l(number, position)", numbers
+            )

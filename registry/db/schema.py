@@ -1,0 +1,349 @@
+"""Every table of the registry, the same on both engines.
+
+How they hang together:
+
+    accounts ── access_keys
+       │
+    repositories ── repository_documents
+       │
+       ├── packages ── package_revisions
+       │      │
+       ├── files           the current version of each key: what listings read, nothing else does
+       ├── file_versions ── file_version_parts
+       │      │      the greatest `seq` of a key is its current version, delete markers included
+       │    blobs ── blob_locations        what the bytes are; where they are
+       └── uploads ── upload_parts
+
+    holds (on a package or a file version)     retention_classes
+    audit_entries, events                      appended in the transaction of what they tell
+
+Identifiers are UUIDv7 in hex, so they sort by time; keys and names compare byte by byte.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+
+from registry.db.types import Document, KeyText, Serial, Time
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", KeyText, nullable=False, unique=True),
+    Column("administrator", Boolean, nullable=False, default=False),
+    Column("created_at", Time, nullable=False),
+    Column("disabled_at", Time),
+)
+
+access_keys = Table(
+    "access_keys",
+    metadata,
+    Column("access_key", KeyText, primary_key=True),
+    Column("account_id", Text, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("secret", LargeBinary, nullable=False),  # AES-256-GCM under the master key
+    Column("description", Text, nullable=False, default=""),
+    Column("created_at", Time, nullable=False),
+    Column("expires_at", Time),
+    Column("revoked_at", Time),
+    Column("last_used_at", Time),
+)
+
+repositories = Table(
+    "repositories",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("name", KeyText, nullable=False, unique=True),
+    Column("owner_id", Text, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("created_at", Time, nullable=False),
+    Column("package_depth", Integer, nullable=False, default=1),
+    Column("overwrite", Text, nullable=False, default="allow"),
+    Column("versioning", Text, nullable=False, default="off"),
+    Column("object_lock", Boolean, nullable=False, default=False),
+    Column("default_retention_class", Text, ForeignKey("retention_classes.name")),
+    Column("auto_finalize_after", Integer),
+    CheckConstraint("package_depth BETWEEN 0 AND 16", name="package_depth"),
+    CheckConstraint("overwrite IN ('allow', 'deny')", name="overwrite"),
+    CheckConstraint("versioning IN ('off', 'enabled', 'suspended')", name="versioning"),
+    # S3: versioning of a bucket with Object Lock cannot be suspended.
+    CheckConstraint("NOT object_lock OR versioning = 'enabled'", name="object_lock_versioning"),
+)
+
+repository_documents = Table(
+    "repository_documents",
+    metadata,
+    Column("repository_id", Serial, ForeignKey("repositories.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),  # cors, policy, lifecycle, tagging, notification ...
+    Column("document", Document, nullable=False),
+    Column("updated_at", Time, nullable=False),
+    PrimaryKeyConstraint("repository_id", "kind"),
+)
+
+retention_classes = Table(
+    "retention_classes",
+    metadata,
+    Column("name", KeyText, primary_key=True),
+    Column("duration", Serial),  # seconds; NULL: for ever
+    Column("description", Text, nullable=False, default=""),
+    Column("rank", Integer, nullable=False),
+    Column("updated_at", Time, nullable=False),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # What makes two blobs the same: the SHA-256, with a suffix where equal bytes must not be shared
+    # (encrypted under different keys). A prefix search finds a digest.
+    Column("identity", KeyText, nullable=False, unique=True),
+    Column("sha256", Text, nullable=False),
+    Column("size", Serial, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("last_verified_at", Time),
+    Column("quarantined_at", Time),
+)
+
+blob_locations = Table(
+    "blob_locations",
+    metadata,
+    Column("blob_id", Text, ForeignKey("blobs.id", ondelete="CASCADE"), nullable=False),
+    Column("store", Text, nullable=False),
+    Column("storage_key", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+    PrimaryKeyConstraint("blob_id", "store"),
+    sqlite_with_rowid=False,
+)
+
+packages = Table(
+    "packages",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("repository_id", Serial, ForeignKey("repositories.id"), nullable=False),
+    Column("name", KeyText, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("explicit", Boolean, nullable=False, default=False),
+    Column("amending", Boolean, nullable=False, default=False),
+    Column("created_at", Time, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("updated_at", Time, nullable=False),
+    Column("size", Serial, nullable=False, default=0),
+    Column("file_count", Serial, nullable=False, default=0),
+    Column("revision", Integer, nullable=False, default=0),
+    Column("metadata", Document, nullable=False, default=dict),
+    Column("labels", Document, nullable=False, default=dict),
+    Column("producer", Text),
+    Column("retention_class", KeyText, ForeignKey("retention_classes.name"), nullable=False),
+    Column("finalized_at", Time),
+    Column("expires_at", Time),  # NULL: for ever
+    Column("deleted_at", Time),
+    Column("manifest_sha256", Text),
+    CheckConstraint("status IN ('created', 'uploading', 'finalized', 'deleted', 'failed')", name="status"),
+    CheckConstraint("file_count >= 0 AND size >= 0", name="counts"),
+    # A tombstone keeps its name until it is swept, and does not stand in the way of a new package.
+    Index(
+        "uq_packages_name",
+        "repository_id",
+        "name",
+        unique=True,
+        sqlite_where=text("deleted_at IS NULL"),
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
+    Index("ix_packages_created", "repository_id", "created_at", "id"),
+    Index("ix_packages_status", "repository_id", "status", "updated_at"),
+    Index("ix_packages_expires", "expires_at"),
+)
+
+package_revisions = Table(
+    "package_revisions",
+    metadata,
+    Column("package_id", Text, ForeignKey("packages.id", ondelete="CASCADE"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("manifest_sha256", Text, nullable=False),
+    Column("manifest_blob_id", Text, ForeignKey("blobs.id"), nullable=False),
+    Column("previous_sha256", Text),
+    Column("size", Serial, nullable=False),
+    Column("file_count", Serial, nullable=False),
+    Column("finalized_at", Time, nullable=False),
+    Column("finalized_by", Text, nullable=False),
+    PrimaryKeyConstraint("package_id", "revision"),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("repository_id", Serial, ForeignKey("repositories.id"), nullable=False),
+    Column("key", KeyText, nullable=False),
+    Column("size", Serial, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("modified_at", Time, nullable=False),
+    Column("storage_class", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("checksum_algorithm", Text),
+    Column("checksum_type", Text),
+    Column("package_id", Text),
+    PrimaryKeyConstraint("repository_id", "key"),
+    sqlite_with_rowid=False,
+)
+
+file_versions = Table(
+    "file_versions",
+    metadata,
+    Column("repository_id", Serial, ForeignKey("repositories.id"), nullable=False),
+    Column("key", KeyText, nullable=False),
+    Column("seq", Serial, nullable=False),
+    Column("id", Text, nullable=False, unique=True),
+    Column("null_version", Boolean, nullable=False),
+    Column("delete_marker", Boolean, nullable=False, default=False),
+    Column("package_id", Text, ForeignKey("packages.id")),
+    # The revision of the package that holds this version: frozen as soon as the package has reached it.
+    Column("revision", Integer),
+    Column("blob_id", Text, ForeignKey("blobs.id")),
+    Column("size", Serial, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("checksum_algorithm", Text),
+    Column("checksum_value", Text),
+    Column("checksum_type", Text),
+    Column("part_count", Integer),
+    Column("attributes", Text, nullable=False),  # JSON of FileAttributes, leaving out what is default
+    Column("storage_class", Text, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("lock_mode", Text),
+    Column("retain_until", Time),
+    PrimaryKeyConstraint("repository_id", "key", "seq"),
+    CheckConstraint("delete_marker OR blob_id IS NOT NULL", name="bytes"),
+    CheckConstraint("(lock_mode IS NULL) = (retain_until IS NULL)", name="lock"),
+)
+Index("ix_file_versions_blob_id", file_versions.c.blob_id)
+Index(
+    "ix_file_versions_package_id",
+    file_versions.c.package_id,
+    file_versions.c.key,
+    sqlite_where=file_versions.c.package_id.is_not(None),
+    postgresql_where=file_versions.c.package_id.is_not(None),
+)
+
+file_version_parts = Table(
+    "file_version_parts",
+    metadata,
+    Column("version_id", Text, ForeignKey("file_versions.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("offset", Serial, nullable=False),
+    Column("size", Serial, nullable=False),
+    Column("checksum_value", Text),
+    PrimaryKeyConstraint("version_id", "number"),
+    sqlite_with_rowid=False,
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("repository_id", Serial, ForeignKey("repositories.id"), nullable=False),
+    Column("key", KeyText, nullable=False),
+    Column("initiated_at", Time, nullable=False),
+    Column("initiated_by", Text, nullable=False),
+    Column("attributes", Text, nullable=False),
+    Column("storage_class", Text, nullable=False),
+    Column("lock_mode", Text),
+    Column("retain_until", Time),
+    Column("checksum_algorithm", Text),
+    Column("checksum_type", Text),
+    Column("store", Text, nullable=False),
+    Column("store_upload", Text, nullable=False),
+    # Set by the completion, so that a client that repeats a Complete whose answer was lost is told the same.
+    Column("completed_version", Text),
+    Column("completed_at", Time),
+    Index("ix_uploads_key", "repository_id", "key", "id"),
+)
+
+upload_parts = Table(
+    "upload_parts",
+    metadata,
+    Column("upload_id", Text, ForeignKey("uploads.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("storage_key", Text, nullable=False),
+    Column("size", Serial, nullable=False),
+    Column("md5", Text, nullable=False),
+    Column("checksum_algorithm", Text),
+    Column("checksum_value", Text),
+    Column("modified_at", Time, nullable=False),
+    PrimaryKeyConstraint("upload_id", "number"),
+    sqlite_with_rowid=False,
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", KeyText, nullable=False),
+    Column("repository_id", Serial, ForeignKey("repositories.id"), nullable=False),
+    # No foreign keys: the history of holds outlives what they were on.
+    Column("package_id", Text),
+    Column("version_id", Text),
+    Column("reason", Text, nullable=False),
+    Column("case_ref", Text),
+    Column("placed_by", Text, nullable=False),
+    Column("placed_at", Time, nullable=False),
+    Column("released_by", Text),
+    Column("released_at", Time),
+    Column("release_reason", Text),
+    CheckConstraint("(package_id IS NULL) <> (version_id IS NULL)", name="target"),
+    Index("ix_holds_package_id", "package_id"),
+    Index("ix_holds_version_id", "version_id"),
+)
+
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("actor", Text),
+    Column("access_key", Text),
+    Column("source_address", Text),
+    Column("request_id", Text),
+    Column("action", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("repository", KeyText),
+    Column("resource", KeyText),
+    Column("package_id", Text),
+    Column("version_id", Text),
+    Column("detail", Text),  # JSON
+    Index("ix_audit_entries_package_id", "package_id", "id"),
+    Index("ix_audit_entries_repository", "repository", "id"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("at", Time, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("repository_id", Serial),
+    Column("package_id", Text),
+    Column("payload", Text, nullable=False),  # JSON
+)

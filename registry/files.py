@@ -1,0 +1,261 @@
+"""Files and their versions: the heart.
+
+A write has three steps. The bytes become durable in a store under a fresh key; one transaction checks
+every condition again, which is the truth, and makes them visible (`registry.changes`); the answer goes
+out. A crash in between leaves at most bytes without a row, never a row without bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ClauseElement
+
+from backends.store import BlobReader, Buffers, StoreError
+from registry.blobs import Blobs, Content, translated
+from registry.changes import BytesNeededError
+from registry.changes.delete_file import Deleted, DeleteFile
+from registry.changes.file import UNCONDITIONAL, WriteConditions, check_conditions
+from registry.changes.put_file import PutFile
+from registry.db import schema
+from registry.db.database import Database
+from registry.errors import (
+    DeleteMarkerError,
+    FileNotFoundInRegistryError,
+    InvalidRequestError,
+    RegistryError,
+    StorageUnavailableError,
+    VersionNotFoundError,
+)
+from registry.listing import list_files
+from registry.model import Actor, Checksum, ChecksumType, FileAttributes, FilePart, FileVersion, ListPage
+from registry.names import check_key
+from registry.repositories import Repositories
+from registry.source import Source
+from registry.versions import version_name, version_of
+
+__all__ = ["UNCONDITIONAL", "Deleted", "Files", "WriteConditions"]
+
+SINGLE_PUT_LIMIT = 5 * 1024**3
+"""The largest file that may be sent at once; larger ones are sent in parts."""
+
+DEFAULT_CHECKSUM = "CRC64NVME"
+"""What is kept of a file whose sender asked for nothing else."""
+
+
+class Files:
+    """Put, get, copy, delete and list files."""
+
+    def __init__(self, database: Database, blobs: Blobs, repositories: Repositories) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._repositories = repositories
+
+    async def put(
+        self,
+        actor: Actor,
+        repository: str,
+        key: str,
+        source: Source,
+        attributes: FileAttributes,
+        *,
+        conditions: WriteConditions = UNCONDITIONAL,
+        checksum: str | None = None,
+    ) -> FileVersion:
+        """Store a file. On return it is durable and visible; whatever is raised, nothing has changed.
+
+        `checksum` names the algorithm to compute and keep beside SHA-256 and MD5.
+        """
+        found = await self._repositories.permitted(actor, "file.write", repository)
+        check_key(key)
+        await self.check_early(found.id, key, conditions)
+        algorithm = checksum or DEFAULT_CHECKSUM
+        content, held = await self._blobs.ingest(source, checksum=algorithm, limit=SINGLE_PUT_LIMIT)
+        change = PutFile(actor, found, key, content, attributes, conditions)
+        try:
+            return await self.commit(change, held)
+        except StorageUnavailableError:
+            raise  # in doubt whether the rows were committed, the bytes stay
+        except RegistryError:
+            await self._blobs.discard(content)
+            raise
+
+    async def commit(self, change: PutFile, held: Buffers = ()) -> FileVersion:
+        """Make a version of content that is durable. `held`: the bytes, where they are few."""
+        while True:
+            try:
+                version: FileVersion = await self._repositories.submit(change)
+            except BytesNeededError:
+                if change.content.size and not held:
+                    message = "The bytes to be copied were removed meanwhile."
+                    raise InvalidRequestError(message) from None
+                change = replace(change, content=await self._blobs.keep(change.content, held))
+            else:
+                break
+        if change.content.storage_key is not None and version.storage_key != change.content.storage_key:
+            # Equal bytes were there already: what was just written is one copy too many.
+            await self._blobs.discard(change.content)
+        return version
+
+    async def check_early(self, repository_id: int, key: str, conditions: WriteConditions) -> None:
+        """Refuse before a byte is taken what the transaction would refuse; the truth is found there."""
+        if conditions.if_match is not None or conditions.if_none_match is not None:
+            row = await self._database.point(_current_version, {"repository_id": repository_id, "key": key})
+            check_conditions(conditions, None if row is None or row["delete_marker"] else row, key)
+
+    async def get(self, actor: Actor, repository: str, key: str, version_id: str | None = None) -> FileVersion:
+        """The current version of a file, or the one named. Its bytes can be read with `read` or `open`."""
+        found = await self._repositories.permitted(actor, "file.read", repository)
+        check_key(key)
+        parameters: dict[str, Any] = {"repository_id": found.id, "key": key}
+        if version_id is None:
+            row = await self._database.point(_current_version, parameters)
+        elif version_id == "null":
+            row = await self._database.point(_null_version, parameters)
+        else:
+            row = await self._database.point(_named_version, {**parameters, "id": version_id})
+        if row is None:
+            raise FileNotFoundInRegistryError(key) if version_id is None else VersionNotFoundError(key, version_id)
+        if row["delete_marker"]:
+            raise DeleteMarkerError(key, version_name(row), row["created_at"], by_id=version_id is not None)
+        return version_of(row, store=row["store"] or "", storage_key=row["storage_key"] or "")
+
+    async def read(self, version: FileVersion, start: int, stop: int) -> bytes:
+        """Bytes [start, stop) of a version at once; for stretches of at most 1 MiB."""
+        if start == stop:
+            return b""
+        try:
+            return await self._blobs.store(version.store).read(version.storage_key, start, stop)
+        except StoreError as error:
+            raise translated(error) from error
+
+    async def open(self, version: FileVersion) -> BlobReader:
+        """The bytes of a version, to be streamed. The caller closes it."""
+        try:
+            return await self._blobs.store(version.store).open_blob(version.storage_key)
+        except StoreError as error:
+            raise translated(error) from error
+
+    async def parts(self, version: FileVersion) -> Sequence[FilePart]:
+        """The parts a version was uploaded in; empty for one that came whole."""
+        if version.part_count is None:
+            return ()
+        rows = await self._database.rows(_parts, {"version_id": version.id})
+        return [FilePart(row["number"], row["offset"], row["size"], row["checksum_value"]) for row in rows]
+
+    async def delete(
+        self,
+        actor: Actor,
+        repository: str,
+        key: str,
+        version_id: str | None = None,
+        *,
+        conditions: WriteConditions = UNCONDITIONAL,
+        bypass_governance: bool = False,
+    ) -> Deleted:
+        """Delete a file or one version of it. Deleting what is not there succeeds, as in S3."""
+        found = await self._repositories.permitted(actor, "file.delete", repository)
+        check_key(key)
+        change = DeleteFile(actor, found, key, version_id, conditions, bypass_governance)
+        deleted: Deleted = await self._repositories.submit(change)
+        return deleted
+
+    async def delete_many(
+        self,
+        actor: Actor,
+        repository: str,
+        keys: Sequence[tuple[str, str | None]],
+        *,
+        bypass_governance: bool = False,
+    ) -> Sequence[Deleted | RegistryError]:
+        """Delete several; each succeeds or is refused by itself. Outcomes in the order of `keys`."""
+        await self._repositories.permitted(actor, "file.delete", repository)
+
+        async def one(key: str, version_id: str | None) -> Deleted | RegistryError:
+            try:
+                return await self.delete(actor, repository, key, version_id, bypass_governance=bypass_governance)
+            except RegistryError as refusal:
+                return refusal
+
+        return await asyncio.gather(*(one(key, version_id) for key, version_id in keys))
+
+    async def copy(
+        self,
+        actor: Actor,
+        source: FileVersion,
+        repository: str,
+        key: str,
+        attributes: FileAttributes | None = None,
+        *,
+        conditions: WriteConditions = UNCONDITIONAL,
+        checksum: str | None = None,
+    ) -> FileVersion:
+        """Give the bytes of a version another name. No byte is moved: the new version names the same blob.
+
+        `attributes` None keeps those of the source. `checksum` asks for an algorithm the source may not have.
+        """
+        found = await self._repositories.permitted(actor, "file.write", repository)
+        check_key(key)
+        kept = source.checksum
+        if checksum is not None and (kept is None or kept.algorithm != checksum or kept.type is ChecksumType.COMPOSITE):
+            digests = await self._blobs.digest(source.store, source.storage_key, source.size, [checksum])
+            kept = Checksum(checksum, digests.base64(checksum))
+        content = Content(
+            identity=source.sha256,
+            sha256=source.sha256,
+            size=source.size,
+            etag=source.etag,
+            checksum=kept,
+            store=source.store,
+            storage_key=None,
+        )
+        carried = replace(source.attributes, lock_mode=None, retain_until=None, legal_hold=False)
+        change = PutFile(actor, found, key, content, attributes or carried, conditions, action="file.copy")
+        return await self.commit(change)
+
+    async def list(
+        self,
+        actor: Actor,
+        repository: str,
+        *,
+        prefix: str = "",
+        delimiter: str = "",
+        after: str = "",
+        limit: int = 1000,
+    ) -> ListPage:
+        """A page of the current files, in byte order of their keys. `after` is exclusive."""
+        found = await self._repositories.permitted(actor, "file.list", repository)
+        return await list_files(self._database, found, prefix=prefix, delimiter=delimiter, after=after, limit=limit)
+
+
+def _versions_with_bytes(*conditions: Any) -> Any:  # noqa: ANN401
+    table, where = schema.file_versions, schema.blob_locations
+    same = (table.c.repository_id == bindparam("repository_id")) & (table.c.key == bindparam("key"))
+    return (
+        select(table, where.c.store, where.c.storage_key)
+        .select_from(table.outerjoin(where, where.c.blob_id == table.c.blob_id))
+        .where(same, *conditions)
+    )
+
+
+def _current_version(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
+    return _versions_with_bytes().order_by(schema.file_versions.c.seq.desc()).limit(1)
+
+
+def _null_version(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
+    return _versions_with_bytes(schema.file_versions.c.null_version).limit(1)
+
+
+def _named_version(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
+    table = schema.file_versions
+    return _versions_with_bytes(table.c.id == bindparam("id"), ~table.c.null_version).limit(1)
+
+
+def _parts(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
+    table = schema.file_version_parts
+    return select(table).where(table.c.version_id == bindparam("version_id")).order_by(table.c.number)

@@ -1,0 +1,292 @@
+"""The registry's nouns, frozen. Times are integers: microseconds since 1970 in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+def _empty() -> Mapping[str, str]:
+    return EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, and through what: goes into every audit entry."""
+
+    account_id: str
+    name: str
+    administrator: bool = False
+    access_key: str | None = None
+    source_address: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    id: str
+    name: str
+    administrator: bool
+    created_at: int
+    disabled_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """An S3 key pair without its secret; the secret is shown once, at creation."""
+
+    access_key: str
+    account_id: str
+    account_name: str
+    created_at: int
+    description: str = ""
+    expires_at: int | None = None
+    revoked_at: int | None = None
+    last_used_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What signature verification needs to know of an access key; never leaves the process, never printed."""
+
+    access_key: str
+    secret: str = field(repr=False)
+    account_id: str
+    account_name: str
+    administrator: bool
+
+
+class Versioning(StrEnum):
+    OFF = "off"
+    ENABLED = "enabled"
+    SUSPENDED = "suspended"
+
+
+class Overwrite(StrEnum):
+    """May a file that is not frozen be replaced under its own name?"""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    id: int
+    name: str
+    owner_id: str
+    owner_name: str
+    created_at: int
+    package_depth: int = 1
+    overwrite: Overwrite = Overwrite.ALLOW
+    versioning: Versioning = Versioning.OFF
+    object_lock: bool = False
+    default_retention_class: str | None = None
+    auto_finalize_after: int | None = None
+    """Seconds of quiet after which a package finalizes by itself; None: never."""
+
+
+class ChecksumType(StrEnum):
+    COMPOSITE = "COMPOSITE"
+    FULL_OBJECT = "FULL_OBJECT"
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """A checksum in S3's terms: `value` is base64; a composite one ends in `-N`."""
+
+    algorithm: str
+    value: str
+    type: ChecksumType = ChecksumType.FULL_OBJECT
+
+
+@dataclass(frozen=True, slots=True)
+class FileAttributes:
+    """What a producer says of a file beside its bytes; given back as it came.
+
+    `headers` holds cache-control, content-disposition, content-encoding, content-language, expires and
+    x-amz-website-redirect-location, by lower-case name. `metadata` is the user metadata by lower-case
+    name without its prefix.
+    """
+
+    content_type: str = "binary/octet-stream"
+    headers: Mapping[str, str] = field(default_factory=_empty)
+    metadata: Mapping[str, str] = field(default_factory=_empty)
+    storage_class: str = "STANDARD"
+    tags: Mapping[str, str] = field(default_factory=_empty)
+    lock_mode: str | None = None
+    retain_until: int | None = None
+    legal_hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileVersion:
+    """One version of one file. Its bytes never change."""
+
+    id: str
+    repository_id: int
+    key: str
+    seq: int
+    created_at: int
+    created_by: str
+    size: int = 0
+    etag: str = ""
+    """Without quotes."""
+    sha256: str = ""
+    attributes: FileAttributes = FileAttributes()
+    checksum: Checksum | None = None
+    part_count: int | None = None
+    delete_marker: bool = False
+    null_version: bool = True
+    latest: bool = True
+    package_id: str | None = None
+    blob_id: str | None = None
+    store: str = ""
+    storage_key: str = ""
+
+    @property
+    def version_id(self) -> str:
+        """The name S3 knows this version by."""
+        return "null" if self.null_version else self.id
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """One part of a file that was uploaded in parts."""
+
+    number: int
+    offset: int
+    size: int
+    checksum: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A line of a listing."""
+
+    key: str
+    size: int
+    etag: str
+    modified_at: int
+    storage_class: str
+    owner_id: str
+    owner_name: str
+    checksum_algorithm: str | None = None
+    checksum_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """A page of a listing, in byte order of keys. `next` is where the next page begins (exclusive):
+    the last key or common prefix of this one; None on the last page."""
+
+    files: Sequence[ListedFile]
+    prefixes: Sequence[str]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A multipart upload in progress."""
+
+    id: str
+    repository_id: int
+    key: str
+    initiated_at: int
+    initiated_by: str
+    initiator_name: str
+    attributes: FileAttributes
+    checksum_algorithm: str | None = None
+    checksum_type: ChecksumType | None = None
+    store: str = ""
+    store_upload: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPart:
+    number: int
+    size: int
+    etag: str
+    modified_at: int
+    checksum: Checksum | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPage:
+    uploads: Sequence[Upload]
+    prefixes: Sequence[str]
+    next_key: str | None = None
+    next_upload_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PartPage:
+    upload: Upload
+    parts: Sequence[UploadPart]
+    next_number: int | None = None
+
+
+class PackageStatus(StrEnum):
+    CREATED = "created"
+    UPLOADING = "uploading"
+    FINALIZED = "finalized"
+    DELETED = "deleted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """The files under one prefix of a repository."""
+
+    id: str
+    repository_id: int
+    repository: str
+    name: str
+    status: PackageStatus
+    explicit: bool
+    created_at: int
+    created_by: str
+    updated_at: int
+    size: int = 0
+    file_count: int = 0
+    revision: int = 0
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    producer: str | None = None
+    retention_class: str | None = None
+    finalized_at: int | None = None
+    expires_at: int | None = None
+    deleted_at: int | None = None
+    manifest_sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A named reason why something must stay, on a package or on one file version."""
+
+    id: str
+    name: str
+    repository_id: int
+    package_id: str | None
+    version_id: str | None
+    reason: str
+    case_ref: str | None
+    placed_by: str
+    placed_at: int
+    released_by: str | None = None
+    released_at: int | None = None
+    release_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionClass:
+    """How long something is kept. `duration` in seconds; None: for ever. `rank` orders the classes for people."""
+
+    name: str
+    duration: int | None
+    description: str = ""
+    rank: int = 0

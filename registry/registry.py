@@ -1,0 +1,52 @@
+"""The registry: a database, a store, a clock, and an attribute for each room."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from backends.store import BlobStore, StoreError
+from registry.accounts import Accounts
+from registry.blobs import Blobs, translated
+from registry.changes import batch
+from registry.clock import Clock, now
+from registry.db.database import open_database
+from registry.files import Files
+from registry.repositories import Repositories
+from registry.retention import Retention
+from registry.secrets import SecretBox
+from registry.uploads import Uploads
+
+
+class Registry:
+    """Everything a face may ask for. Opened once per process, shared by all requests."""
+
+    def __init__(self, *, database_url: str, store: BlobStore, master_key: bytes, clock: Clock = now) -> None:
+        """`store` is opened and closed by its owner. Raises ValueError for a URL of no known database."""
+        self._database = open_database(database_url, batch(clock))
+        self._blobs = Blobs(self._database, store)
+        self.accounts = Accounts(self._database, SecretBox(master_key), clock)
+        self.repositories = Repositories(self._database, clock)
+        self.retention = Retention(self._database, clock)
+        self.files = Files(self._database, self._blobs, self.repositories)
+        self.uploads = Uploads(self._database, self._blobs, self.repositories, self.files)
+
+    async def open(self) -> Self:
+        """Connect to the database, whose schema must be there: see `registry.db.migrate`."""
+        await self._database.open()
+        return self
+
+    async def close(self) -> None:
+        """Commit what was submitted and let go of the database."""
+        await self._database.close()
+        self._blobs.close()
+
+    async def probe_database(self) -> None:
+        """Raise StorageUnavailableError with the reason unless the database answers and can be written."""
+        await self._database.probe()
+
+    async def probe_store(self) -> None:
+        """Raise StorageUnavailableError with the reason unless the store can be written and read."""
+        try:
+            await self._blobs.default.probe()
+        except StoreError as error:
+            raise translated(error) from error

@@ -1,0 +1,195 @@
+"""Repositories: what S3 calls buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Protocol, cast
+
+from sqlalchemy import bindparam, delete, exists, func, insert, select
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import ClauseElement
+
+from registry import audit, events, policy
+from registry.changes import Change, StaleError
+from registry.clock import SECOND, Clock
+from registry.db import schema
+from registry.db.database import Database, Lock, Scope
+from registry.errors import (
+    RepositoryExistsError,
+    RepositoryNotEmptyError,
+    RepositoryNotFoundError,
+    RepositoryOwnedError,
+    TooManyRepositoriesError,
+)
+from registry.model import Actor, Overwrite, Repository, Versioning
+from registry.names import check_repository_name
+
+CACHED = SECOND
+"""How long a repository's settings may be stale where that is safe; every transaction reads them anew."""
+
+LIMIT = 1000
+"""Repositories an account may own."""
+
+
+class RepositoryChange(Change, Protocol):
+    """A change inside a repository, decided by what the repository was last known to be."""
+
+    @property
+    def repository(self) -> Repository:
+        """As it was known."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks."""
+
+
+class Repositories:
+    """Create, look up and delete repositories."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._cache: dict[str, tuple[int, Repository]] = {}
+
+    async def create(self, actor: Actor, name: str, *, object_lock: bool = False) -> Repository:
+        """Create a repository owned by the actor."""
+        policy.require(actor, "repository.create")
+        check_repository_name(name)
+        now = self._clock()
+        table = schema.repositories
+        async with self._database.transaction(Lock(Scope.REPOSITORY, name)) as connection:
+            owner = (
+                await connection.execute(select(table.c.owner_id).where(table.c.name == name))
+            ).scalar_one_or_none()
+            if owner is not None:
+                raise RepositoryOwnedError(name) if owner == actor.account_id else RepositoryExistsError(name)
+            owned = select(func.count()).select_from(table).where(table.c.owner_id == actor.account_id)
+            if (await connection.execute(owned)).scalar_one() >= LIMIT:
+                message = f"You have attempted to create more buckets than allowed: an account owns at most {LIMIT}."
+                raise TooManyRepositoriesError(message)
+            versioning = Versioning.ENABLED if object_lock else Versioning.OFF
+            await connection.execute(
+                insert(table).values(
+                    name=name,
+                    owner_id=actor.account_id,
+                    created_at=now,
+                    object_lock=object_lock,
+                    versioning=versioning.value,
+                )
+            )
+            await self._tell(connection, actor, "repository.create", name)
+        return await self.refreshed(name)
+
+    async def get(self, actor: Actor, name: str) -> Repository:
+        """The repository, as it was at most a second ago."""
+        return await self.permitted(actor, "repository.read", name)
+
+    async def permitted(self, actor: Actor, action: str, name: str) -> Repository:
+        """The repository, if the actor may do `action` to it."""
+        cached = self._cache.get(name)
+        if cached is not None and self._clock() - cached[0] < CACHED:
+            found = cached[1]
+        else:
+            found = await self.refreshed(name)
+        policy.require(actor, action, found)
+        return found
+
+    async def refreshed(self, name: str) -> Repository:
+        """The repository as it is now."""
+        row = await self._database.point(_by_name, {"name": name})
+        if row is None:
+            self._cache.pop(name, None)
+            raise RepositoryNotFoundError(name)
+        if len(self._cache) > 10_000:  # noqa: PLR2004 - a bound, so that a scan of names cannot fill the memory
+            self._cache.clear()
+        found = _repository(row)
+        self._cache[name] = (self._clock(), found)
+        return found
+
+    async def submit(self, change: RepositoryChange) -> Any:  # noqa: ANN401
+        """Commit a change; again on fresh rows where the repository is not what it was known to be."""
+        while True:
+            try:
+                return await self._database.submit(change)
+            except StaleError:
+                fresh = await self.refreshed(change.repository.name)
+                policy.require(change.actor, "file.write", fresh)
+                change = cast("RepositoryChange", replace(cast("Any", change), repository=fresh))
+
+    async def list(
+        self, actor: Actor, *, prefix: str = "", after: str = "", limit: int = 10_000
+    ) -> Sequence[Repository]:
+        """The repositories the actor may see, by name. `after` is exclusive."""
+        policy.require(actor, "repository.list")
+        table = schema.repositories
+        query = _with_owner().where(table.c.name > after).order_by(table.c.name).limit(limit)
+        if prefix:
+            query = query.where(table.c.name.startswith(prefix, autoescape=True))
+        if not actor.administrator:
+            query = query.where(table.c.owner_id == actor.account_id)
+        async with self._database.read() as connection:
+            return [_repository(row) for row in (await connection.execute(query)).mappings()]
+
+    async def delete(self, actor: Actor, name: str) -> None:
+        """Delete a repository that holds nothing: no file version, no explicit package, no upload in progress."""
+        found = await self.permitted(actor, "repository.delete", name)
+        table = schema.repositories
+        # Writers hold the shared lock of the repository: alone, nothing can come in meanwhile.
+        async with self._database.transaction(Lock(Scope.REPOSITORY, str(found.id))) as connection:
+            versions, uploads, packages = schema.file_versions, schema.uploads, schema.packages
+            holding = [
+                ("file versions", exists().where(versions.c.repository_id == found.id)),
+                (
+                    "multipart uploads in progress",
+                    exists().where(uploads.c.repository_id == found.id, uploads.c.completed_at.is_(None)),
+                ),
+                (
+                    "packages",
+                    exists().where(
+                        packages.c.repository_id == found.id,
+                        packages.c.explicit | packages.c.status.in_(("finalized", "deleted")),
+                    ),
+                ),
+            ]
+            held = (await connection.execute(select(*(test for _, test in holding)))).one()
+            left = [what for (what, _), there in zip(holding, held, strict=True) if there]
+            if left:
+                message = f"The bucket you tried to delete is not empty: it holds {', '.join(left)}."
+                raise RepositoryNotEmptyError(message)
+            await connection.execute(delete(uploads).where(uploads.c.repository_id == found.id))
+            await connection.execute(delete(packages).where(packages.c.repository_id == found.id))
+            await connection.execute(delete(table).where(table.c.id == found.id))
+            await self._tell(connection, actor, "repository.delete", name)
+        self._cache.pop(name, None)
+
+    async def _tell(self, connection: AsyncConnection, actor: Actor, action: str, name: str) -> None:
+        now = self._clock()
+        await connection.execute(insert(schema.audit_entries).values(audit.entry(now, actor, action, repository=name)))
+        await connection.execute(insert(schema.events).values(events.event(now, f"{action}d", {"repository": name})))
+
+
+def _with_owner() -> Any:  # noqa: ANN401
+    table, accounts = schema.repositories, schema.accounts
+    return select(table, accounts.c.name.label("owner_name")).join(accounts, accounts.c.id == table.c.owner_id)
+
+
+def _by_name(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
+    return cast("ClauseElement", _with_owner().where(schema.repositories.c.name == bindparam("name")))
+
+
+def _repository(row: Any) -> Repository:  # noqa: ANN401
+    return Repository(
+        id=row["id"],
+        name=row["name"],
+        owner_id=row["owner_id"],
+        owner_name=row["owner_name"],
+        created_at=row["created_at"],
+        package_depth=row["package_depth"],
+        overwrite=Overwrite(row["overwrite"]),
+        versioning=Versioning(row["versioning"]),
+        object_lock=bool(row["object_lock"]),
+        default_retention_class=row["default_retention_class"],
+        auto_finalize_after=row["auto_finalize_after"],
+    )
