@@ -95,7 +95,8 @@ class ChunkedDecoder:
     def close(self) -> None:
         """The pieces are over. Raises unless they were a whole body of the announced length."""
         if self._state is _State.HEADER and self._carry:
-            # S3 takes a last "0" without any line end.
+            # S3 takes a last "0" without its line end.
+            self._carry = self._carry.removesuffix(b"\r")
             self._header(b"\r\n", 0)
         if self._state in {_State.HEADER, _State.PAYLOAD}:
             raise self._incomplete()

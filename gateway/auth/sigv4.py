@@ -421,7 +421,10 @@ def _check_signature(request: SignedRequest, claim: _Claim, readings: Iterator[C
     if proves(first) or any(proves(reading) for reading in readings):
         return key
     if claim.expires is None and request.has_body and "x-amz-content-sha256" not in request.headers:
-        raise InvalidRequest("Missing required header for this request: x-amz-content-sha256")
+        raise InvalidRequest(
+            "Missing required header for this request: x-amz-content-sha256 "
+            "(with old versions of curl, add -H 'x-amz-content-sha256: UNSIGNED-PAYLOAD')"
+        )
 
     def padded_secret_proves(padding: str) -> bool:
         return proves(first, canonical.signing_key(secret + padding, claim.date, claim.region))
