@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
-import string
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.settings import Settings
+from registry.accounts import new_access_key, new_secret
 
 MASTER_KEY = "master-key"
 ROOT_CREDENTIALS = "root-credentials"
@@ -72,14 +72,9 @@ class Keyring:
         path = self.root_credentials_path
         text = _read(path)
         if text is None and create:
-            _write_once(path, _exports(_generated()))
+            _write_once(path, _exports(KeyPair(new_access_key(), new_secret())))
             text = _read(path)
         return None if text is None else _parsed(path, text)
-
-
-def _generated() -> KeyPair:
-    letters = string.ascii_uppercase + "234567"
-    return KeyPair("AS" + "".join(secrets.choice(letters) for _ in range(18)), secrets.token_urlsafe(30))
 
 
 def _exports(pair: KeyPair) -> str:

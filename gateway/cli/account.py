@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gateway.app import registry_of
+from gateway.cli.connection import connected
 from gateway.cli.options import DATABASE, json_option, settings_options
 from gateway.cli.output import print_json, print_table, timestamp
 from gateway.settings import Settings
@@ -28,7 +28,7 @@ def create(settings: Settings, name: str, *, administrator: bool, as_json: bool)
     """Create the account NAME. Give it a key with `artifact-store key create NAME`."""
 
     async def run() -> Account:
-        async with registry_of(settings) as registry:
+        async with connected(settings) as registry:
             return await registry.accounts.create(name, administrator=administrator)
 
     account = asyncio.run(run())
@@ -45,7 +45,7 @@ def list_(settings: Settings, *, as_json: bool) -> None:
     """List the accounts."""
 
     async def run() -> list[dict[str, Any]]:
-        async with registry_of(settings) as registry:
+        async with connected(settings) as registry:
             return [_described(account) for account in await registry.accounts.list()]
 
     accounts = asyncio.run(run())

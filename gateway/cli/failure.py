@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
+from gateway.http.tls import TlsError
 from gateway.keyring import KeyringError
+from gateway.process.listeners import PortUnavailableError
 from gateway.settings import SettingsError
 from registry.errors import RegistryError, StorageFullError, StorageUnavailableError
 
@@ -22,7 +24,7 @@ class Failure(click.ClickException):
 
     def __init__(self, message: str, exit_code: int = REFUSED) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance
 
 
 @contextmanager
@@ -32,7 +34,7 @@ def reported() -> Iterator[None]:
         yield
     except SettingsError as error:
         raise Failure(str(error), USAGE) from error
-    except (KeyringError, StorageUnavailableError, StorageFullError) as error:
+    except (KeyringError, TlsError, PortUnavailableError, StorageUnavailableError, StorageFullError) as error:
         raise Failure(_line(error), UNAVAILABLE) from error
     except RegistryError as error:
         raise Failure(_line(error), REFUSED) from error

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from gateway.app import registry_of
+from gateway.cli.connection import connected
 from gateway.cli.options import DATABASE, json_option, settings_options
 from gateway.cli.output import print_json, print_table, timestamp
 from gateway.settings import Settings
@@ -40,7 +40,7 @@ def create(
         raise click.UsageError("Give --access-key and --secret-key together, or neither.")
 
     async def run() -> tuple[AccessKey, str]:
-        async with registry_of(settings) as registry:
+        async with connected(settings) as registry:
             return await registry.accounts.create_key(
                 account, access_key=access_key, secret_key=secret_key, description=description
             )
@@ -62,7 +62,7 @@ def list_(settings: Settings, account: str | None, *, as_json: bool) -> None:
     """List the keys of ACCOUNT, or of all accounts; never their secrets."""
 
     async def run() -> list[dict[str, Any]]:
-        async with registry_of(settings) as registry:
+        async with connected(settings) as registry:
             return [_described(key) for key in await registry.accounts.list_keys(account)]
 
     keys = asyncio.run(run())
@@ -83,7 +83,7 @@ def revoke(settings: Settings, access_key: str) -> None:
     """Revoke ACCESS_KEY; running servers refuse it within two seconds."""
 
     async def run() -> None:
-        async with registry_of(settings) as registry:
+        async with connected(settings) as registry:
             await registry.accounts.revoke_key(access_key)
 
     asyncio.run(run())

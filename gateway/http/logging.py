@@ -118,6 +118,24 @@ class Json:
         )
 
 
+class _Formatter(logging.Formatter):
+    def __init__(self, form: Form) -> None:
+        super().__init__()
+        self._form = form
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._form.line(record)
+
+
+def log_directly(form: Form, level: str, stream: TextIO) -> None:
+    """Log without a thread: for a process that forks, and has little to say."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Formatter(form))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(LEVELS[level])
+
+
 class Log(logging.Handler):
     """The root logger's handler while a process serves; a context manager that writes out what is queued at its end.
 

@@ -1,23 +1,41 @@
 """What the server counts and times, for Prometheus, summed over all workers.
 
-The workers share a directory of memory-mapped files (prometheus_client's multiprocess mode). The library looks for
-the directory when it is imported, so `PROMETHEUS_MULTIPROC_DIR` is set before this module is (gateway.process).
-Label children are looked up once each: counting a request costs a few microseconds.
+The workers share a directory of memory-mapped files (prometheus_client's multiprocess mode). Label children
+are looked up once each: counting a request costs a few microseconds.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
-
+_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+@contextmanager
+def shared_directory() -> Iterator[None]:
+    """While the block runs, all processes begun in it count together."""
+    with tempfile.TemporaryDirectory(prefix="artifact-store-metrics-", ignore_cleanup_errors=True) as directory:
+        os.environ[_DIRECTORY] = directory
+        try:
+            yield
+        finally:
+            del os.environ[_DIRECTORY]
+
+
+def forget(pid: int) -> None:
+    """Drop what only a living process has, such as its requests in flight; its counts stay."""
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 class _Answered(NamedTuple):
@@ -33,6 +51,8 @@ class Metrics:
     """The metrics of one process. Made once per process: names are registered for ever."""
 
     def __init__(self) -> None:
+        # The library chose when it was imported; the directory may have been named since.
+        values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         registry = self._registry
         self._requests = Counter(
@@ -94,11 +114,21 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes: of all workers where they share a directory, else of this process."""
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        if _DIRECTORY not in os.environ:
             return generate_latest(self._registry)
         everyone = CollectorRegistry()
         MultiProcessCollector(everyone)  # type: ignore[no-untyped-call]
         return generate_latest(everyone)
+
+
+def metrics_route(metrics: Metrics) -> web.RouteDef:
+    """`/metrics`. Rendered in a thread: it reads a file per worker and kind."""
+
+    async def scrape(_request: web.Request) -> web.Response:
+        body = await asyncio.to_thread(metrics.exposition)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return web.get("/metrics", scrape)
 
 
 class _Timed:

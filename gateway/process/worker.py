@@ -10,11 +10,14 @@ from collections.abc import Callable
 
 import uvloop
 
-from gateway.app import CannotStartError, Gateway
+from gateway.app import serving
 from gateway.http.logging import Log, form_of
+from gateway.http.tls import TlsError
+from gateway.keyring import KeyringError
 from gateway.process.listeners import Pair
 from gateway.process.supervisor import CANNOT_START
 from gateway.settings import Settings
+from registry.errors import StorageUnavailableError
 
 LOG = logging.getLogger(__name__)
 
@@ -30,7 +33,7 @@ def work(settings: Settings, pair: Pair) -> int:
         try:
             with asyncio.Runner(loop_factory=_LOOPS[settings.event_loop]) as runner:
                 runner.run(_serve(settings, pair, log))
-        except CannotStartError as error:
+        except (KeyringError, StorageUnavailableError, TlsError) as error:
             LOG.error("cannot start: %s", error)  # noqa: TRY400  (the reason is all there is to know)
             return CANNOT_START
         except Exception:
@@ -43,10 +46,5 @@ async def _serve(settings: Settings, pair: Pair, log: Log) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    gateway = await Gateway.open(settings, log)
-    try:
-        await gateway.listen(pair.s3, pair.registry)
-        LOG.debug("serving")
+    async with serving(settings, log, s3=pair.s3, registry_port=pair.registry):
         await stop.wait()
-    finally:
-        await gateway.close()

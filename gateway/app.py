@@ -1,0 +1,122 @@
+"""The composition root: the one file that names every room, and the only one that opens a store."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+from aiohttp import web
+
+from backends.open import open_store
+from backends.store import StoreError
+from gateway.http.health import Health
+from gateway.http.index import index
+from gateway.http.logging import Log
+from gateway.http.metrics import Metrics, metrics_route
+from gateway.http.middleware import observed
+from gateway.http.problem import problems
+from gateway.http.server import Server
+from gateway.http.tls import server_context
+from gateway.keyring import Keyring
+from gateway.s3.face import Configuration, S3Face
+from gateway.settings import Settings, masked_url
+from registry.errors import StorageUnavailableError
+from registry.registry import Registry
+
+BACKLOG = 1024
+_STORE_CALLS = ("put", "read", "open_blob", "delete", "create_multipart", "complete_multipart", "abort_multipart")
+_LAST_ARRIVALS = 0.05
+"""Seconds for requests that have reached this machine to be read, before idle connections are closed."""
+_LAST_SECONDS = 2.0
+"""Seconds after the grace time for what was cut off to clean up behind itself."""
+
+
+@asynccontextmanager
+async def registry_of(settings: Settings, *, metrics: Metrics | None = None) -> AsyncIterator[Registry]:
+    """The registry over the configured database and store. Raises KeyringError, StorageUnavailableError."""
+    try:
+        store = open_store(settings.store_url)
+        await store.open()
+    except StoreError as error:
+        raise StorageUnavailableError(f"the store {masked_url(settings.store_url)}: {error.reason}") from error
+    try:
+        registry = Registry(
+            database_url=settings.database_url,
+            store=metrics.timed("store", store, _STORE_CALLS) if metrics else store,
+            master_key=Keyring(settings).master_key(),
+        )
+        await registry.open()
+        try:
+            yield registry
+        finally:
+            await registry.close()
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def serving(
+    settings: Settings, log: Log, *, s3: socket.socket, registry_port: socket.socket
+) -> AsyncIterator[None]:
+    """Serve both sockets while the block runs; at its end accept nothing more, and finish what is in flight.
+
+    Raises KeyringError, StorageUnavailableError, TlsError.
+    """
+    tls = tls_of(settings)
+    metrics = Metrics()
+    async with registry_of(settings, metrics=metrics) as registry:
+        face = S3Face(
+            registry,
+            Configuration(
+                region=settings.region,
+                domains=settings.s3_domain,
+                max_bodies=settings.max_bodies,
+                stall_timeout=settings.stall_timeout,
+            ),
+            metrics,
+            log.access if log.accesses else None,
+        )
+        runner = web.AppRunner(_registry_app(settings, registry, metrics, log, s3.getsockname()[1]), access_log=None)
+        await runner.setup()
+        servers = [(Server(face), s3), (cast(web.Server, runner.server), registry_port)]
+        loop = asyncio.get_running_loop()
+        listeners = [
+            await loop.create_server(server, sock=bound, ssl=tls, backlog=BACKLOG) for server, bound in servers
+        ]
+        try:
+            yield
+        finally:
+            for listener in listeners:
+                listener.close()
+            await asyncio.sleep(_LAST_ARRIVALS)
+            await asyncio.gather(*(_finish(server, settings.grace_time) for server, _ in servers))
+            await runner.cleanup()
+            face.close()
+
+
+def tls_of(settings: Settings) -> ssl.SSLContext | None:
+    """What both listeners speak; None is plain HTTP. Raises TlsError."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return server_context(settings.tls_cert, settings.tls_key)
+
+
+def _registry_app(settings: Settings, registry: Registry, metrics: Metrics, log: Log, s3_port: int) -> web.Application:
+    """What the registry's port serves."""
+    app = web.Application(middlewares=[observed(metrics, log), problems])
+    app.add_routes([index("https" if settings.tls else "http", s3_port), metrics_route(metrics)])
+    app.add_routes(Health({"database": registry.probe_database, "store": registry.probe_store}).routes())
+    return app
+
+
+async def _finish(server: web.Server, grace_time: float) -> None:
+    """Close idle connections at once, the others when their request is answered or the grace time is over."""
+    server.pre_shutdown()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(grace_time + _LAST_SECONDS):
+            await server.shutdown(grace_time)
