@@ -1,0 +1,36 @@
+"""GetBucketAcl and GetObjectAcl. ACLs are disabled, as in S3 today: the owner has full control, nobody else any."""
+
+from __future__ import annotations
+
+from gateway.http.sending import Response
+from gateway.s3 import xml
+from gateway.s3.call import Call, xml_response
+from gateway.s3.operations.get_object import named_version
+from gateway.s3.operations.listing import owner
+from registry.model import Repository
+
+_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
+
+
+async def get_bucket_acl(call: Call) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html"""
+    return _full_control(await call.repository())
+
+
+async def get_object_acl(call: Call) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html"""
+    await call.registry.files.get(call.actor, call.bucket, call.key, named_version(call))
+    return _full_control(await call.repository())
+
+
+def _full_control(repository: Repository) -> Response:
+    who = xml.leaf("ID", repository.owner_id) + xml.leaf("DisplayName", repository.owner_name)
+    grantee = f'<Grantee xmlns:xsi="{_INSTANCE}" xsi:type="CanonicalUser">{who}</Grantee>'
+    grant = xml.node("Grant", grantee, xml.leaf("Permission", "FULL_CONTROL"))
+    return xml_response(
+        xml.document(
+            "AccessControlPolicy",
+            owner(repository.owner_id, repository.owner_name),
+            xml.node("AccessControlList", grant),
+        )
+    )
