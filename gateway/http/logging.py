@@ -131,9 +131,16 @@ def log_directly(form: Form, level: str, stream: TextIO) -> None:
     """Log without a thread: for a process that forks, and has little to say."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_Formatter(form))
+    _install(handler, LEVELS[level])
+
+
+def _install(handler: logging.Handler, level: int) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(LEVELS[level])
+    root.setLevel(level)
+    # What these tell at info and debug is about themselves.
+    for library in ("aiobotocore", "alembic", "asyncio", "botocore", "urllib3"):
+        logging.getLogger(library).setLevel(max(level, logging.WARNING))
 
 
 class Log(logging.Handler):
@@ -153,12 +160,7 @@ class Log(logging.Handler):
         """Whether requests are logged at all: ask before building an entry."""
 
     def __enter__(self) -> Self:
-        root = logging.getLogger()
-        root.handlers = [self]
-        root.setLevel(self.level)
-        # These two tell every poll and every handshake at info and debug.
-        for chatty in ("asyncio", "botocore", "aiobotocore", "urllib3"):
-            logging.getLogger(chatty).setLevel(max(self.level, logging.WARNING))
+        _install(self, self.level)
         logging.captureWarnings(capture=True)
         self._thread.start()
         return self

@@ -29,6 +29,8 @@ _STEADY_SECONDS = 30.0
 """A worker that ran so long counts as having worked; its next crash begins a new row."""
 _LONGEST_DELAY = 15.0
 _AFTER_GRACE = 5.0
+_SAME_STOP = 0.5
+"""A signal so many seconds after the first is the same one, sent to the process and to its group."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -135,10 +137,12 @@ class Supervisor:
 
     def _stop(self, code: int) -> int:
         self._signal(signal.SIGTERM)
-        deadline = time.monotonic() + self._grace_time + _AFTER_GRACE
+        told = time.monotonic()
+        deadline = told + self._grace_time + _AFTER_GRACE
         while any(slot.pid for slot in self._slots):
             received = signal.sigtimedwait(_SIGNALS, max(0.0, deadline - time.monotonic()))
-            if received is None or received.si_signo in _STOP:
+            again = received is not None and received.si_signo in _STOP and time.monotonic() - told > _SAME_STOP
+            if received is None or again:
                 LOG.warning("requests in flight are cut off")
                 self._signal(signal.SIGKILL)
                 for slot in self._slots:

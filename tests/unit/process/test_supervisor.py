@@ -155,6 +155,9 @@ def test_a_second_signal_ends_it_at_once(start: Start) -> None:
         began = time.monotonic()
         program.process.send_signal(signal.SIGTERM)
         assert eventually(lambda: "stopping" in program.log())
+        program.process.send_signal(signal.SIGTERM)  # the same stop, sent to the process and to its group
+        time.sleep(0.7)
+        assert program.process.poll() is None
         assert program.end() == 1
         assert time.monotonic() - began < 5
         assert connection.recv(100) == b""
