@@ -48,7 +48,7 @@ def _push(settings: Settings, installation: Installation, url: str) -> list[str]
     if settings.tls_cert is not None:
         lines.append(f"export AWS_CA_BUNDLE={shlex.quote(str(settings.tls_cert))}")
     if settings.root_access_key is not None or installation.root is None:
-        lines += ["export AWS_ACCESS_KEY_ID=...", "export AWS_SECRET_ACCESS_KEY=..."]
+        lines += [f"export AWS_ACCESS_KEY_ID={settings.root_access_key or '...'}", "export AWS_SECRET_ACCESS_KEY=..."]
     elif installation.root_is_new:
         lines += [
             f"export AWS_ACCESS_KEY_ID={shlex.quote(installation.root.access_key)}",
