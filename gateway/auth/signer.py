@@ -65,10 +65,12 @@ def presign(
     region: str,
     now: datetime,
     expires: int,
+    payload_hash: str = UNSIGNED_PAYLOAD,
 ) -> str:
     """The target with a signature in its query, good for `expires` seconds.
 
-    `headers` must hold Host; each of them has to be sent as given.
+    `headers` must hold Host; each of them has to be sent as given. A `payload_hash` in hex allows one payload only,
+    if it is among the headers too, as x-amz-content-sha256.
     """
     timestamp = _timestamp(now)
     scope = _scope(timestamp, region)
@@ -84,7 +86,7 @@ def presign(
         ("X-Amz-SignedHeaders", ";".join(signed)),
     ]
     encoded = canonical.encoded_query(pairs)
-    text = CanonicalRequest(method, path, encoded, sent, signed, UNSIGNED_PAYLOAD).text
+    text = CanonicalRequest(method, path, encoded, sent, signed, payload_hash).text
     key = canonical.signing_key(keys.secret, timestamp[:8], region)
     return (
         f"{path}?{encoded}&X-Amz-Signature={canonical.signature(key, canonical.string_to_sign(timestamp, scope, text))}"

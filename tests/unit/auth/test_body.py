@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 
 import pytest
 from aiohttp.http_exceptions import TransferEncodingError
@@ -138,22 +138,58 @@ async def test_connection_lost(error: Exception, headers: dict[str, str]) -> Non
 # --- slow senders --------------------------------------------------------------------------------------------------
 
 
-async def test_stalled_sender() -> None:
+class VirtualTime(asyncio.SelectorEventLoop):
+    """A loop whose clock leaps to the next timer whenever nothing else is to be done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+
+    def time(self) -> float:
+        return self._now
+
+    def _run_once(self) -> None:
+        timers = [timer.when() for timer in self._scheduled if not timer.cancelled()]
+        if timers and not self._ready:
+            self._now = max(self._now, min(timers))
+        super()._run_once()
+
+
+def in_virtual_time(call: Coroutine[None, None, bytes]) -> bytes:
+    with asyncio.Runner(loop_factory=VirtualTime) as runner:
+        return runner.run(call)
+
+
+DRIPS = [piece for _ in range(1000) for piece in (1.0, b"x")]
+
+
+def test_stalled_sender() -> None:
+    assert in_virtual_time(collect(body_of([b"ab", 59.0, b"c"], sized(3), stall_timeout=60.0))) == b"abc"
     with pytest.raises(RequestTimeout):
-        await collect(body_of([b"ab", 5.0, b"c"], sized(3), stall_timeout=0.05))
+        in_virtual_time(collect(body_of([b"ab", 61.0, b"c"], sized(3), stall_timeout=60.0)))
 
 
-async def test_sender_of_drips() -> None:
-    drips = [piece for _ in range(100) for piece in (0.02, b"x")]
+def test_sender_of_drips() -> None:
+    steady = body_of(DRIPS, sized(1000), stall_timeout=60.0, minimum_rate=1.0)
+    assert in_virtual_time(collect(steady)) == b"x" * 1000
+    slow = body_of(DRIPS, sized(1000), stall_timeout=60.0, minimum_rate=2.0)
     with pytest.raises(RequestTimeout):
-        await collect(body_of(drips, sized(100), stall_timeout=0.1, minimum_rate=1000.0))
-    assert await collect(body_of(drips[:20], sized(10), stall_timeout=0.1, minimum_rate=10.0)) == b"x" * 10
+        in_virtual_time(collect(slow))
 
 
-async def test_a_slow_receiver_is_not_the_senders_fault() -> None:
-    pieces = [b"x" * BATCH_BYTES] * 3
-    async for _ in body_of(pieces, sized(3 * BATCH_BYTES), stall_timeout=0.05, minimum_rate=1e9):
-        await asyncio.sleep(0.1)
+def test_what_came_early_does_not_buy_a_long_stall() -> None:
+    with pytest.raises(RequestTimeout):
+        in_virtual_time(collect(body_of([b"x" * 100_000, 61.0, b"x"], sized(100_001), minimum_rate=1.0)))
+
+
+def test_a_slow_receiver_is_not_the_senders_fault() -> None:
+    async def receive() -> bytes:
+        body = body_of([b"x" * BATCH_BYTES] * 3, sized(3 * BATCH_BYTES), stall_timeout=1.0, minimum_rate=1e9)
+        async for _ in body:
+            await asyncio.sleep(1000)
+        return b""
+
+    in_virtual_time(receive())
 
 
 # --- framing -------------------------------------------------------------------------------------------------------

@@ -65,7 +65,11 @@ def signed(
 
 
 def presigned(
-    method: str = "GET", target: str = "/bucket/key", headers: Mapping[str, str] | None = None, expires: int = 300
+    method: str = "GET",
+    target: str = "/bucket/key",
+    headers: Mapping[str, str] | None = None,
+    expires: int = 300,
+    payload_hash: str = "UNSIGNED-PAYLOAD",
 ) -> str:
     return signer.presign(
         method,
@@ -75,6 +79,7 @@ def presigned(
         region="us-east-1",
         now=NOW,
         expires=expires,
+        payload_hash=payload_hash,
     )
 
 
@@ -214,6 +219,10 @@ def test_query_signed_as_it_is_sent() -> None:
     # curl 7.88 neither sorts nor encodes.
     headers = hand_signed(path="/bucket", query="prefix=a/b&list-type=2")
     assert verify("GET", "/bucket?prefix=a/b&list-type=2", headers).credential
+
+
+def test_plus_in_a_query_is_a_space() -> None:
+    assert verify("GET", "/bucket?prefix=a+b", signed(target="/bucket?prefix=a%20b")).credential
 
 
 def test_path_that_is_no_utf8() -> None:
@@ -537,6 +546,10 @@ def test_presigned_with_a_pinned_digest() -> None:
         verify("PUT", target, HOST | {"x-amz-content-sha256": "c" * 64})
     with pytest.raises(SignatureDoesNotMatch):
         verify("PUT", target, HOST)
+
+    # Others sign the digest in place of UNSIGNED-PAYLOAD.
+    target = presigned("PUT", headers={"x-amz-content-sha256": digest}, payload_hash=digest)
+    assert verify("PUT", target, HOST | {"x-amz-content-sha256": digest}).payload.sha256 == digest
 
     in_query = presigned("PUT", f"/bucket/key?X-Amz-Content-Sha256={digest}")
     assert verify("PUT", in_query, HOST).payload.sha256 == digest
