@@ -39,8 +39,9 @@ _SHARDS = tuple(a + b for a in _HEX for b in _HEX)
 
 _ID = r"[0-9a-f]{32}"
 _SHA256 = r"[0-9a-f]{64}"
-_NUMBER = r"(?:0|[1-9a-f][0-9a-f]{0,7})"
-_KEY = re.compile(rf"p\.({_ID})\.({_NUMBER})\.({_NUMBER})|f\.({_ID}(?:\.{_SHA256})?)|m\.({_ID})")
+_OFFSET = r"(?:0|[1-9a-f][0-9a-f]{0,7})"
+_SIZE = r"(?:0|[1-9a-f][0-9a-f]{0,4})"
+_KEY = re.compile(rf"p\.({_ID})\.({_OFFSET})\.({_SIZE})|f\.({_ID}(?:\.{_SHA256})?)|m\.({_ID})")
 _FILE_NAME = re.compile(rf"({_ID})(?:\.({_SHA256}))?")
 _PART_NAME = re.compile(rf"([0-9]{{5}})\.({_ID})(?:\.({_SHA256}))?")
 _PACK_NAME = re.compile(rf"({_ID})\.pack")
@@ -190,10 +191,9 @@ class Tree:
             return disk.open_for_reading(name, shard)
 
     def shards(self, directory: int) -> Iterator[int]:
-        """Each shard of `blobs` or `uploads` in turn, with the names in it made durable."""
+        """Each shard of `blobs` or `uploads` in turn."""
         for shard in _SHARDS:
             with self.shard(directory, shard) as fd:
-                disk.sync(fd)
                 yield fd
 
 

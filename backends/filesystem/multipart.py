@@ -174,6 +174,8 @@ def walk_completed(tree: Tree) -> Iterator[StoredBlob]:
             with suppress(FileNotFoundError, StoreCorruptError), tree.upload(upload) as directory:
                 outcome = _outcome(directory)
                 if outcome is not None and outcome.parts is not None:
+                    # Whoever linked the outcome may have died before it was durable.
+                    disk.sync(directory)
                     completed_at = os.stat(OUTCOME, dir_fd=directory, follow_symlinks=False).st_mtime
                     size = sum(size for _, size in outcome.parts)
                     yield StoredBlob(str(MultipartKey(upload)), size, completed_at, None)

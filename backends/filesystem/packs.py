@@ -44,8 +44,6 @@ class Packs:
     def read(self, key: PackedKey, start: int, stop: int) -> bytes:
         """Bytes [start, stop) of a record: two preads of what is most likely cached. Raises OSError,
         FileNotFoundError when the pack is gone, and UnreadableRecordError."""
-        if stop > key.size:
-            raise beyond_end(key.size, stop)
         fd, seed = self._descriptor(key.pack)
         data = os.pread(fd, stop - start, key.offset + HEADER + start)
         # The header last: room is given back only after the record is dead, so bytes read before the
@@ -57,6 +55,8 @@ class Packs:
             raise BlobNotFoundError("the blob was deleted")
         if found.size != key.size or len(data) != stop - start:
             raise StoreCorruptError("a pack's record is not as long as its key says")
+        if stop > key.size:
+            raise beyond_end(key.size, stop)
         return data
 
     def explain(self, key: PackedKey) -> StoreError:

@@ -110,8 +110,11 @@ def remove_files(tree: Tree, names: list[str]) -> None:
 
 
 def walk_files(tree: Tree) -> Iterator[StoredBlob]:
-    """Every streamed blob: its name was given after its bytes were durable."""
+    """Every streamed blob: its name was given after its bytes were durable. Holds a 256th of the names in memory."""
     for shard in tree.shards(tree.blobs):
-        for name, size, modified_at in disk.files(shard):
-            if layout.is_file_name(name):
-                yield StoredBlob(str(FileKey(name)), size, modified_at, layout.sha256_of(name))
+        found = [file for file in disk.files(shard) if layout.is_file_name(file[0])]
+        if found:
+            # Whoever gave the last names may have died before they were durable.
+            disk.sync(shard)
+        for name, size, modified_at in found:
+            yield StoredBlob(str(FileKey(name)), size, modified_at, layout.sha256_of(name))
