@@ -45,6 +45,9 @@ class Stream(Protocol):
     async def readany(self) -> bytes:
         """What has arrived, at least one byte; empty at the end."""
 
+    def is_eof(self) -> bool:
+        """Has everything arrived, read or not?"""
+
 
 class Body:
     """A `registry.source.Source` over a request.
@@ -167,20 +170,25 @@ class Body:
         """The next piece from the network; empty at the end."""
         if self._decoder is None and self._received == self.length:
             return b""
-        loop = asyncio.get_running_loop()
-        patience = self._stall_timeout + self._received / self._minimum_rate - self._waited
-        began = loop.time()
         try:
-            async with asyncio.timeout(min(self._stall_timeout, patience)):
-                piece = await self._stream.readany()
+            piece = await (self._stream.readany() if self._stream.is_eof() else self._wait())
         except TimeoutError:
             raise RequestTimeout from None
         except (OSError, RequestPayloadError, HttpProcessingError) as error:
             raise self._incomplete() from error
-        self._waited += loop.time() - began
         self._received += len(piece)
         if self._decoder is None and self.length is not None and self._received > self.length:
             raise self._incomplete()
+        return piece
+
+    async def _wait(self) -> bytes:
+        """The next piece, once it has come. Raises TimeoutError when it comes too late."""
+        loop = asyncio.get_running_loop()
+        patience = self._stall_timeout + self._received / self._minimum_rate - self._waited
+        began = loop.time()
+        async with asyncio.timeout(min(self._stall_timeout, patience)):
+            piece = await self._stream.readany()
+        self._waited += loop.time() - began
         return piece
 
     def _incomplete(self) -> IncompleteBody:

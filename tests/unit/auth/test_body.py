@@ -51,6 +51,9 @@ class Network:
         assert isinstance(piece, bytes)
         return piece
 
+    def is_eof(self) -> bool:
+        return False
+
 
 def body_of(
     pieces: Iterable[bytes | Exception | float],
