@@ -153,6 +153,9 @@ class OrderedBody:
             return None
         return cls(request)
 
+    def is_eof(self) -> bool:
+        return self._content.is_eof()
+
     async def readany(self) -> bytes:
         if not self.asked:
             self.asked = True
