@@ -20,7 +20,7 @@ def open_store(url: str, *, name: str = "default") -> BlobStore:
     make = _BY_SCHEME.get(parts.scheme)
     if make is None:
         known = ", ".join(f"{scheme}:" for scheme in _BY_SCHEME)
-        raise StoreError(f"no store is called {parts.scheme or url!r}: expected one of {known}")
+        raise StoreError(f"no store is called {parts.scheme or url}: expected one of {known}")
     return make(parts, name)
 
 

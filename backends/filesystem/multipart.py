@@ -151,7 +151,7 @@ def open_parts(tree: Tree, upload: str) -> OpenParts:
         # Refused by a remover that is at work; granted after one that is through, whose outcome has no name.
         if not disk.lock(outcome, disk.WRITING, shared=True) or os.fstat(outcome).st_nlink == 0:
             raise BlobNotFoundError("the blob was deleted")
-        parts = Outcome.decode(_contents(outcome)).parts
+        parts = _read_outcome(outcome).parts
         if parts is None:
             raise BlobNotFoundError("the upload was aborted")
         held.pop_all()
@@ -195,18 +195,22 @@ def _refuse_if_ended(directory: int) -> None:
 
 
 def _outcome(directory: int) -> Outcome | None:
-    try:
-        fd = disk.open_for_reading(OUTCOME, directory)
-    except FileNotFoundError:
-        return None
-    try:
-        return Outcome.decode(_contents(fd))
-    finally:
-        disk.close(fd)
+    with disk.failing_as("reading how an upload ended"):
+        try:
+            fd = disk.open_for_reading(OUTCOME, directory)
+        except FileNotFoundError:
+            return None
+        try:
+            return _read_outcome(fd)
+        finally:
+            disk.close(fd)
 
 
-def _contents(fd: int) -> bytes:
-    return os.pread(fd, os.fstat(fd).st_size, 0)
+def _read_outcome(fd: int) -> Outcome:
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise StoreCorruptError("the list of a blob's parts is no file")
+    return Outcome.decode(os.pread(fd, status.st_size, 0))
 
 
 def _check_part(directory: int, name: str, size: int) -> None:

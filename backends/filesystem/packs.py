@@ -147,7 +147,7 @@ class Packs:
         if offset == size and disk.lock(fd, disk.WRITING):
             disk.unlink(layout.pack_name(pack), self._tree.packs)
             # Descriptors kept open for reading, here or in another process, would hold on to the room.
-            disk.punch(fd, 0, size)
+            disk.truncate(fd, 0)
             return
         self._dead_until[pack] = offset
         if len(self._dead_until) > _CURSORS:

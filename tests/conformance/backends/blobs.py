@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Sequence
 
 from backends.store import BlobReader, BlobStore, StoredPart
 
