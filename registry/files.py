@@ -21,7 +21,7 @@ from registry.blobs import Blobs, Content, translated
 from registry.changes import BytesNeededError
 from registry.changes.delete_file import Deleted, DeleteFile
 from registry.changes.file import UNCONDITIONAL, WriteConditions, check_conditions
-from registry.changes.put_file import PutFile
+from registry.changes.put_file import PutFile, Stored
 from registry.db import schema
 from registry.db.database import Database
 from registry.errors import (
@@ -89,18 +89,15 @@ class Files:
         """Make a version of content that is durable. `held`: the bytes, where they are few."""
         while True:
             try:
-                version: FileVersion = await self._repositories.submit(change)
+                stored: Stored = await self._repositories.submit(change)
             except BytesNeededError:
                 if change.content.size and not held:
-                    message = "The bytes to be copied were removed meanwhile."
-                    raise InvalidRequestError(message) from None
+                    raise InvalidRequestError("The bytes to be copied were removed meanwhile.") from None
                 change = replace(change, content=await self._blobs.keep(change.content, held))
-            else:
-                break
-        if change.content.storage_key is not None and version.storage_key != change.content.storage_key:
-            # Equal bytes were there already: what was just written is one copy too many.
-            await self._blobs.discard(change.content)
-        return version
+                continue
+            if stored.spare:
+                await self._blobs.discard(change.content)
+            return stored.version
 
     async def check_early(self, repository_id: int, key: str, conditions: WriteConditions) -> None:
         """Refuse before a byte is taken what the transaction would refuse; the truth is found there."""

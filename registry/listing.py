@@ -14,8 +14,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import String, bindparam, case, func, literal_column, select
-from sqlalchemy import cast as sql_cast
+from sqlalchemy import Integer, Text, bindparam, case, func, literal_column, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
@@ -23,8 +22,11 @@ from registry.db import schema
 from registry.db.database import Database
 from registry.db.statements import Maker
 from registry.model import ListedFile, ListPage, Repository
+from registry.names import KEY_BYTES
 
 ABOVE = "\x01"
+HIGHEST = "\U0010ffff" * (KEY_BYTES // 4 + 1)
+"""Above every key."""
 _LAST = 0x10FFFF
 _SURROGATES = range(0xD800, 0xE000)
 
@@ -63,7 +65,7 @@ async def list_files(
     parameters: dict[str, Any] = {"repository_id": repository.id, "low": low, "high": high, "lines": limit + 1}
     if delimiter:
         parameters |= {"skip": len(prefix), "delimiter": delimiter, "rest": len(delimiter) - 1}
-        parameters["follower"] = following(delimiter[-1]) or delimiter[-1] + ABOVE
+        parameters["follower"] = following(delimiter[-1]) or HIGHEST
     maker = _page(delimited=bool(delimiter), bounded=high is not None)
     rows = await database.rows(maker, parameters)
     files, prefixes = [], []
@@ -120,10 +122,11 @@ def _page(*, delimited: bool, bounded: bool) -> Maker:
 
         start = select(table).where(same(first_from(bindparam("low")).scalar_subquery()))
         walk = start.cte("walk", recursive=True)
-        skip, delimiter = bindparam("skip"), bindparam("delimiter")
-        at = position(func.substr(walk.c.key, skip + 1), sql_cast(delimiter, String))
-        above_group = func.substr(walk.c.key, 1, skip + at - 1 + bindparam("rest")) + bindparam("follower")
-        bound = case((at > 0, above_group), else_=walk.c.key + literal_column(f"'{ABOVE}'"))
+        skip, delimiter = bindparam("skip", type_=Integer), bindparam("delimiter", type_=Text)
+        at = position(func.substr(walk.c.key, skip + 1), delimiter, type_=Integer)
+        group = func.substr(walk.c.key, 1, skip + at - 1 + bindparam("rest", type_=Integer), type_=Text)
+        follower = bindparam("follower", type_=Text)
+        bound = case((at > 0, group.concat(follower)), else_=walk.c.key.concat(literal_column(f"'{ABOVE}'", Text)))
         following_row = select(table).select_from(
             walk.join(table, same(first_from(bound).correlate(walk).scalar_subquery()))
         )

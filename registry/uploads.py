@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
@@ -34,7 +34,7 @@ from registry.errors import (
     UploadNotFoundError,
 )
 from registry.files import DEFAULT_CHECKSUM, Files
-from registry.listing import common_prefix, following
+from registry.listing import bounds, common_prefix
 from registry.model import (
     Actor,
     Checksum,
@@ -235,40 +235,49 @@ class Uploads:
     ) -> UploadPage:
         """Uploads in progress by key, then by age. The markers are exclusive."""
         found = await self._repositories.permitted(actor, "file.list", repository)
-        table = schema.uploads
-        uploads: list[Upload] = []
-        prefixes: list[str] = []
-        after: tuple[str, str] = (key_marker, upload_id_marker)
         if limit <= 0:
             return UploadPage((), ())
+        low, high = bounds(prefix, delimiter, key_marker)
+        if upload_id_marker:
+            low = max(prefix, key_marker)
+        uploads: list[Upload] = []
+        prefixes: list[str] = []
+        last = ("", "")
+        seen = (low, upload_id_marker if low == key_marker else "")
         while True:
-            query = _uploads_with_initiator().where(table.c.repository_id == found.id, table.c.completed_at.is_(None))
-            query = query.where(table.c.key >= prefix)
-            high = following(prefix)
-            if high is not None:
-                query = query.where(table.c.key < high)
-            if after[1]:
-                query = query.where(or_(table.c.key > after[0], and_(table.c.key == after[0], table.c.id > after[1])))
-            elif after[0]:
-                query = query.where(table.c.key > after[0])
-            async with self._database.read() as connection:
-                rows = await connection.execute(query.order_by(table.c.key, table.c.id).limit(limit + 1))
-                page = rows.mappings().all()
+            page = await self._page(found, seen, high, limit + 1)
             for row in page:
                 rolled = common_prefix(row["key"], prefix, delimiter)
-                if rolled is not None and (rolled in prefixes[-1:] or rolled == key_marker):
+                if rolled is not None and rolled in prefixes[-1:]:
                     continue
                 if len(uploads) + len(prefixes) == limit:
-                    return UploadPage(uploads, prefixes, *after)
+                    return UploadPage(uploads, prefixes, *last)
                 if rolled is not None:
                     prefixes.append(rolled)
-                    after = (rolled, "")
+                    last = (rolled, "")
                 else:
                     uploads.append(_upload(row))
-                    after = (row["key"], row["id"])
+                    last = (row["key"], row["id"])
             if len(page) <= limit:
                 return UploadPage(uploads, prefixes)
-            after = (page[-1]["key"], page[-1]["id"])
+            seen = (page[-1]["key"], page[-1]["id"])
+
+    async def _page(self, repository: Repository, seen: tuple[str, str], high: str | None, lines: int) -> Sequence[Any]:
+        """Uploads in progress from a key on; behind an upload of that key where one is named."""
+        table = schema.uploads
+        key, upload_id = seen
+        query = _uploads_with_initiator().where(
+            table.c.repository_id == repository.id,
+            table.c.completed_at.is_(None),
+            table.c.key >= key,
+            or_(table.c.key > key, table.c.id > upload_id),
+        )
+        if high is not None:
+            query = query.where(table.c.key < high)
+        async with self._database.read() as connection:
+            rows = await connection.execute(query.order_by(table.c.key, table.c.id).limit(lines))
+            found: Sequence[Any] = rows.mappings().all()
+            return found
 
     async def list_parts(
         self, actor: Actor, repository: str, key: str, upload_id: str, *, after: int = 0, limit: int = 1000

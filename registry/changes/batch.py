@@ -65,7 +65,10 @@ def _load(state: State, changes: Sequence[Change]) -> Work:
             state.retention_classes[row["name"]] = row
     if needs.blobs:
         for row in (yield _BLOBS([(identity,) for identity in needs.blobs])):
-            state.blobs[row["identity"]] = dict(row)
+            blob = state.blobs.setdefault(
+                row["identity"], {"id": row["id"], "identity": row["identity"], "locations": {}}
+            )
+            blob["locations"][row["store"]] = row["storage_key"]
     if needs.uploads:
         for row in (yield _UPLOADS([(number,) for number in needs.uploads])):
             state.uploads[row["id"]] = dict(row)
@@ -168,8 +171,10 @@ def _repositories(dialect: Dialect, numbers: FromClause) -> ClauseElement:  # no
 
 
 def _blobs(dialect: Dialect, identities: FromClause) -> ClauseElement:  # noqa: ARG001
-    table = schema.blobs
-    return select(table.c.id, table.c.identity).select_from(identities.join(table, table.c.identity == identities.c.id))
+    table, where = schema.blobs, schema.blob_locations
+    return select(table.c.id, table.c.identity, where.c.store, where.c.storage_key).select_from(
+        identities.join(table, table.c.identity == identities.c.id).join(where, where.c.blob_id == table.c.id)
+    )
 
 
 def _uploads(dialect: Dialect, numbers: FromClause) -> ClauseElement:  # noqa: ARG001

@@ -36,6 +36,14 @@ DEFAULT_RETENTION_CLASS = "raw-evidence"
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """The version that a put made or found. `spare`: equal bytes were there already, those just written are in excess."""
+
+    version: FileVersion
+    spare: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PutFile:
     """Make a version the current one of its key."""
 
@@ -69,7 +77,7 @@ class PutFile:
         if self.upload_id is not None:
             needs.uploads.add(self.upload_id)
 
-    def decide(self, state: State) -> FileVersion:
+    def decide(self, state: State) -> Stored:
         settings = settled(state, self.repository)
         key = (self.repository.id, self.key)
         current = state.current(key)
@@ -81,7 +89,7 @@ class PutFile:
             done = next((row for row in state.versions.get(key, ()) if row["id"] == upload["completed_version"]), None)
             if done is None:
                 raise UploadNotFoundError(self.upload_id or "")
-            return version_of(done)
+            return self._stored(state, done)
         package = state.packages.get((self.repository.id, self.package)) if self.package is not None else None
         described = attribute_rows.dump(self.attributes)
         blob = state.blobs.get(self.content.identity)
@@ -98,7 +106,6 @@ class PutFile:
             raise BytesNeededError
 
         # All is decided: from here on the state is altered.
-        fresh = blob is None
         if blob is None:
             blob = self._add_blob(state)
         if replaced is not None:
@@ -125,8 +132,14 @@ class PutFile:
             upload["completed_at"] = state.now
             state.completed_uploads.append(upload)
         self._tell(state, version, visible)
-        stored = self.content.storage_key if fresh else None
-        return version_of(version, store=self.content.store, storage_key=stored or "")
+        return self._stored(state, version)
+
+    def _stored(self, state: State, version: dict[str, Any]) -> Stored:
+        blob = state.blobs.get(self.content.identity)
+        # A completion repeated while the first one ran composes the very bytes that the first one published.
+        kept = blob["locations"].get(self.content.store) if blob is not None else self.content.storage_key
+        spare = self.content.storage_key is not None and kept != self.content.storage_key
+        return Stored(version_of(version, store=self.content.store, storage_key=kept or ""), spare)
 
     def _upload(self, state: State) -> dict[str, Any] | None:
         if self.upload_id is None:
@@ -146,7 +159,7 @@ class PutFile:
             and self.attributes.retain_until is None
         )
 
-    def _again(self, state: State, version: dict[str, Any], package: dict[str, Any] | None) -> FileVersion:
+    def _again(self, state: State, version: dict[str, Any], package: dict[str, Any] | None) -> Stored:
         """The same bytes with the same attributes: nothing to do but to say when that was last asserted."""
         if not is_frozen(version, package):
             version["created_at"] = state.now
@@ -157,7 +170,7 @@ class PutFile:
             upload["completed_version"] = version["id"]
             upload["completed_at"] = state.now
             state.completed_uploads.append(upload)
-        return version_of(version)
+        return self._stored(state, version)
 
     def _check_package(self, state: State, package: dict[str, Any] | None, visible: dict[str, Any] | None) -> None:
         if package is None or package["status"] != "finalized":
@@ -206,6 +219,7 @@ class PutFile:
             "sha256": self.content.sha256,
             "size": self.content.size,
             "created_at": state.now,
+            "locations": {self.content.store: self.content.storage_key},
         }
         state.blobs[self.content.identity] = blob
         state.new_blobs.append(blob)
