@@ -30,7 +30,7 @@ class _Waiting:
     future: asyncio.Future[str]
     buffers: Buffers
     size: int
-    sha256: str
+    sha256: bytes
 
 
 class GroupCommit:
@@ -57,7 +57,7 @@ class GroupCommit:
         if self._closed:
             raise StoreUnavailableError("the store is closed")
         future: asyncio.Future[str] = self._loop.create_future()
-        self._queue.put(_Waiting(future, buffers, size, sha256))
+        self._queue.put(_Waiting(future, buffers, size, bytes.fromhex(sha256)))
         return await future
 
     async def close(self) -> None:
@@ -152,7 +152,7 @@ class _Pack:
         offset = before
         for waiting in batch:
             span = record.span_of(waiting.size)
-            header = Record(span, waiting.size, self._batch, written_at, bytes.fromhex(waiting.sha256))
+            header = Record(span, waiting.size, self._batch, written_at, waiting.sha256)
             buffers.append(record.encode(header, self._seed))
             buffers.extend(waiting.buffers)
             buffers.append(_PADDING[: span - record.HEADER - waiting.size])

@@ -6,6 +6,7 @@
       uploads/<ab>/<id>/               a multipart upload, and the blob it becomes
         <number>.<id>[.<sha256>]         a part: lands here and stays here
         outcome                          how the upload ended: its parts in order, or aborted
+        aborted                          while it is open: an outcome that tells of an abort
       tmp/                             condemned uploads; files without a name yet, where O_TMPFILE is unknown
 
 <id> is 128 random bits in hex and <ab> its first two digits. The digest stands in the name where it was
@@ -33,6 +34,7 @@ from backends.filesystem import disk
 from backends.store import BlobNotFoundError
 
 OUTCOME = "outcome"
+ABORTED = "aborted"
 
 _HEX = "0123456789abcdef"
 _SHARDS = tuple(a + b for a in _HEX for b in _HEX)
@@ -92,7 +94,11 @@ def new_id() -> str:
 
 
 def file_name(identity: str, sha256: str | None) -> str:
-    return identity if sha256 is None else f"{identity}.{sha256}"
+    """Raises ValueError for a digest that is none: nothing else may come into a path."""
+    name = identity if sha256 is None else f"{identity}.{sha256}"
+    if not is_file_name(name):
+        raise ValueError("a SHA-256 is given as 64 lower-case hex digits")
+    return name
 
 
 def part_name(number: int, sha256: str | None) -> str:

@@ -2,9 +2,10 @@
 
 A part is a file in the upload's directory and stays there: completing copies no byte. What decides
 between completing and aborting is one file, `outcome`: it holds the parts in order, or that the
-upload was aborted, and it is linked into place whole, by the first who comes. A part that lands is
-checked against it afterwards, so that either the part sees the outcome or the outcome's maker sees
-the part: none is left behind.
+upload was aborted, and it is linked into place whole, by the first who comes. The one that tells of
+an abort is made with the upload: aborting must make room also where there is none. A part that lands
+is checked against the outcome afterwards, so that either the part sees the outcome or the outcome's
+maker sees the part: none is left behind.
 
 Removing first renames the directory under `tmp`, where no key leads. Readers hold a shared lock on
 `outcome`; the files go with the last of them, or when a store that starts next sweeps `tmp`.
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 
 from backends.filesystem import disk, layout
 from backends.filesystem.draft import Draft
-from backends.filesystem.layout import OUTCOME, MultipartKey, Tree
+from backends.filesystem.layout import ABORTED, OUTCOME, MultipartKey, Tree
 from backends.filesystem.reading import OpenParts
 from backends.store import (
     BlobNotFoundError,
@@ -66,6 +67,8 @@ def begin(tree: Tree) -> str:
     with tree.shard(tree.uploads, upload) as shard:
         disk.make_directory(upload, shard)
         disk.sync(shard)
+    with tree.upload(upload) as directory:
+        _publish(tree, directory, ABORTED, Outcome(None))
     return upload
 
 
@@ -108,16 +111,16 @@ def complete(tree: Tree, upload: str, parts: Sequence[StoredPart]) -> str:
         if outcome is None:
             for name, size in wanted:
                 _check_part(directory, name, size)
-            outcome = _decide(tree, directory, Outcome(wanted))
+            outcome = _complete(tree, directory, Outcome(wanted))
         if outcome.parts is None:
             raise UploadGoneError("the upload was aborted")
         if outcome.parts != wanted:
             raise UploadGoneError("the upload was completed with other parts")
         # Whoever linked the outcome may have died before it was durable.
         disk.sync(directory)
-        named = {name for name, _ in wanted}
+        named = {OUTCOME, *(name for name, _ in wanted)}
         for name, _, _ in disk.files(directory):
-            if layout.is_part_name(name) and name not in named:
+            if name not in named:
                 disk.unlink(name, directory)
     return str(MultipartKey(upload))
 
@@ -126,7 +129,7 @@ def abort(tree: Tree, upload: str) -> None:
     """See BlobStore.abort_multipart."""
     with suppress(UploadGoneError):
         with _directory(tree, upload) as directory:
-            outcome = _outcome(directory) or _decide(tree, directory, Outcome(None))
+            outcome = _outcome(directory) or _abort(tree, directory)
         if outcome.parts is None:
             _condemn(tree, upload)
 
@@ -155,14 +158,13 @@ def open_parts(tree: Tree, upload: str) -> OpenParts:
         if parts is None:
             raise BlobNotFoundError("the upload was aborted")
         held.pop_all()
-        return OpenParts(directory, outcome, parts, lambda: _clear(tree, upload))
+        return OpenParts(directory, outcome, parts, lambda: _finish(tree, upload))
 
 
 def sweep(tree: Tree) -> None:
     """Finish what removers and readers that died began."""
     for name in disk.names(tree.tmp):
-        with suppress(OSError):
-            _clear(tree, name)
+        _finish(tree, name)
 
 
 def walk_completed(tree: Tree) -> Iterator[StoredBlob]:
@@ -224,20 +226,42 @@ def _check_part(directory: int, name: str, size: int) -> None:
         raise StoreCorruptError("a part of the upload is not as long as it was")
 
 
-def _decide(tree: Tree, directory: int, outcome: Outcome) -> Outcome:
+def _complete(tree: Tree, directory: int, outcome: Outcome) -> Outcome:
     """End the upload so, unless somebody ended it before: returns how it ended."""
+    try:
+        _publish(tree, directory, OUTCOME, outcome)
+    except FileExistsError:
+        return _ended(directory)
+    return outcome
+
+
+def _abort(tree: Tree, directory: int) -> Outcome:
+    """End the upload, unless somebody ended it before: returns how it ended."""
+    try:
+        disk.link(ABORTED, directory, OUTCOME, directory)
+        disk.sync(directory)
+    except FileExistsError:
+        return _ended(directory)
+    except FileNotFoundError:
+        # Its maker died before it was there.
+        return _complete(tree, directory, Outcome(None))
+    return Outcome(None)
+
+
+def _ended(directory: int) -> Outcome:
+    outcome = _outcome(directory)
+    if outcome is None:
+        raise UploadGoneError("the upload has just been removed")
+    return outcome
+
+
+def _publish(tree: Tree, directory: int, name: str, outcome: Outcome) -> None:
     draft = Draft(tree, directory)
     try:
         draft.write([outcome.encode()])
-        draft.publish(OUTCOME, directory)
-    except FileExistsError:
-        decided = _outcome(directory)
-        if decided is None:
-            raise UploadGoneError("the upload has just been removed") from None
-        return decided
+        draft.publish(name, directory)
     finally:
         draft.close()
-    return outcome
 
 
 def _condemn(tree: Tree, upload: str) -> None:
@@ -247,6 +271,12 @@ def _condemn(tree: Tree, upload: str) -> None:
             disk.rename(upload, shard, upload, tree.tmp)
             disk.sync(tree.tmp)
             disk.sync(shard)
+        _clear(tree, upload)
+
+
+def _finish(tree: Tree, upload: str) -> None:
+    """Clear what was condemned, if it can be now; a store that starts later tries again."""
+    with suppress(OSError):
         _clear(tree, upload)
 
 

@@ -107,7 +107,15 @@ async def test_an_upload_is_durable_step_by_step(files: FilesystemStore, recorde
     upload = await files.create_multipart()
     shard = f"uploads/{upload[:2]}"
     directory = f"{shard}/{upload}"
-    assert recorded == [("make_directory", directory), ("sync", shard)]
+    assert recorded == [
+        ("make_directory", directory),
+        ("sync", shard),
+        ("open_unnamed", directory),
+        ("write", "unnamed"),
+        ("sync", "unnamed"),
+        ("link_unnamed", f"{directory}/aborted"),
+        ("sync", directory),
+    ]
     recorded.clear()
     dropped = await send_part(files, upload, 1, b"dropped")
     recorded.clear()
@@ -205,7 +213,7 @@ async def main() -> None:
         await writer.write([data])
         part = StoredPart(1, await writer.commit(digest), len(data))
         key = await store.complete_multipart(upload, [part])
-    os.write(1, f"{key} {digest}".encode())
+    os.write(1, f"{key} {digest} {upload}".encode())
     os.kill(os.getpid(), 9)
 
 asyncio.run(main())
@@ -222,7 +230,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, how: str, size: i
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL
-    key, digest = killed.stdout.decode().split()
+    key, digest, upload = killed.stdout.decode().split()
 
     async def look() -> None:
         store = FilesystemStore(tmp_path / "store")
@@ -230,6 +238,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, how: str, size: i
         assert sha256(await contents(store, key)) == digest
         assert set(await walked(store)) == {key}
         await store.delete([key])
+        await store.abort_multipart(upload)
         await store.close()
 
     asyncio.run(look())
@@ -317,6 +326,18 @@ async def test_a_disk_that_is_full_to_the_last_page(tiny: FilesystemStore, tiny_
     assert await walked(tiny) == {}
     filler.unlink()
     await tiny.probe()
+
+
+async def test_aborting_needs_no_room(tiny: FilesystemStore, tiny_disk: Path) -> None:
+    upload = await tiny.create_multipart()
+    await send_part(tiny, upload, 1, bytes(1 << 20))
+    fd = os.open(tiny_disk / "filler", os.O_CREAT | os.O_WRONLY)
+    with suppress(OSError):
+        while True:
+            os.write(fd, bytes(4096))
+    os.close(fd)
+    await tiny.abort_multipart(upload)
+    assert await _free(tiny) >= 1 << 20
 
 
 async def test_a_store_that_vanished(root: Path, files: FilesystemStore) -> None:

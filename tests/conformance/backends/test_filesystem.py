@@ -224,6 +224,19 @@ async def test_a_failed_flush_fails_its_callers_and_ends_the_pack(
     assert b"lost" not in b"".join(pack.read_bytes() for pack in packs(root))
 
 
+async def test_a_digest_that_is_none_harms_nobody_else(root: Path, files: FilesystemStore) -> None:
+    good = asyncio.ensure_future(put(files, b"good"))
+    with pytest.raises(ValueError, match="hex"):
+        await files.put([b"bad"], 3, "../" * 10)
+    writer = files.create()
+    await writer.write([b"bad"])
+    with pytest.raises(ValueError, match="hex digits"):
+        await writer.commit("/../../../outside")
+    await writer.abort()
+    kept = await good
+    assert set(await walked(files)) == {kept}
+
+
 async def test_nothing_is_put_after_close(files: FilesystemStore) -> None:
     key = await stream_in(files, bytes(100_000))
     await files.close()
@@ -347,6 +360,13 @@ async def test_what_died_while_removing_is_finished_at_the_next_start(root: Path
     await again.open()
     assert everything(root) == []
     await again.close()
+
+
+async def test_an_upload_whose_maker_died_can_be_aborted(root: Path, files: FilesystemStore) -> None:
+    upload = await files.create_multipart()
+    (root / "uploads" / upload[:2] / upload / "aborted").unlink()
+    await files.abort_multipart(upload)
+    assert everything(root) == []
 
 
 async def test_drafts_of_the_living_are_not_swept(
