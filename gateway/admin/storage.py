@@ -1,0 +1,15 @@
+"""Health and usage of what rows and bytes are kept in."""
+
+from __future__ import annotations
+
+from gateway.admin import documents
+from gateway.admin.call import Answer, Call
+
+
+async def get_health(call: Call) -> Answer:
+    checks = await call.registry.storage.health()
+    return call.document({"healthy": not any(checks.values()), "checks": checks})
+
+
+async def get_usage(call: Call) -> Answer:
+    return call.document(documents.storage_usage(await call.registry.storage.usage(call.actor)))

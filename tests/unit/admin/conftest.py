@@ -1,0 +1,51 @@
+"""A REST face of its own for every test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from aiohttp import ClientSession, web
+
+from backends.memory import MemoryStore
+from gateway.admin.call import PREFIX
+from gateway.admin.face import Configuration, application, documentation
+from registry.db.migrate import migrate
+from tests.registry.world import World
+from tests.unit.admin.rest import KEY, PACKAGE, SECRET, Idempotency, Repositories, Rest, Room
+
+
+@pytest.fixture
+async def rest(tmp_path: Path) -> AsyncIterator[Rest]:
+    url = f"sqlite+aiosqlite:///{tmp_path}/registry.db"
+    await migrate(url)
+    world = await World.open(url, MemoryStore())
+    await world.registry.accounts.create_key("alice", access_key=KEY, secret_key=SECRET)
+    await world.registry.repositories.create(world.alice, "evidence")
+    rooms = SimpleNamespace(
+        accounts=world.registry.accounts,
+        files=world.registry.files,
+        uploads=world.registry.uploads,
+        repositories=Repositories(world.registry.repositories),
+        packages=Room(get=PACKAGE),
+        retention=Room(),
+        holds=Room(),
+        audit=Room(),
+        events=Room(),
+        webhooks=Room(),
+        storage=Room(),
+        idempotency=Idempotency(),
+    )
+    root = web.Application()
+    root.add_subapp(PREFIX, application(rooms, Configuration()))
+    root.router.add_get("/docs", documentation())
+    runner = web.AppRunner(root, auto_decompress=False)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    async with ClientSession() as session:
+        yield Rest("http://{}:{}".format(*runner.addresses[0][:2]), session, world, rooms)
+    await runner.cleanup()
+    await world.close()
