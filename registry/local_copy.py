@@ -14,9 +14,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from registry.manifest import Manifest, ManifestFile
-
-RESERVED = ".artifact"
-"""The registry's own directory in a package: manifest and sums, no files of the package."""
+from registry.names import RESERVED_SEGMENT
 
 
 class Kind(StrEnum):
@@ -135,7 +133,7 @@ def _walk(directory: Path) -> Iterator[str]:
             for entry in entries:
                 path = prefix + entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if path != RESERVED:
+                    if path != RESERVED_SEGMENT:
                         pending.append(path + "/")
                 else:
                     yield os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.sha256sums import Differences, MalformedSumsError, Mismatch, Problem, differences, parse, render
+from registry.sha256sums import (
+    Differences,
+    MalformedSumsError,
+    Mismatch,
+    Problem,
+    SumsDifferError,
+    differences,
+    parse,
+    render,
+)
 
 A, B, C = (hashlib.sha256(letter).hexdigest() for letter in (b"a", b"b", b"c"))
 
@@ -121,6 +130,14 @@ def test_differences_are_sorted_and_complete() -> None:
     assert found == Differences(("a", "z"), ("new", "ü"), (Mismatch("other", A, B),))
     assert found
     assert not differences({"a": A}, {"a": A})
+
+
+def test_a_refusal_names_the_first_of_each_kind() -> None:
+    found = Differences(("a", "b"), tuple(f"f{index:02d}" for index in range(12)), (Mismatch("m", A, B),))
+    assert str(SumsDifferError(found)) == (
+        "SHA256SUMS differs from what is there: 2 listed but not there (a, b); 12 there but not listed (f00, f01, f02, "
+        "f03, f04, f05, f06, f07, f08, f09, ...); 1 of another content (m)."
+    )
 
 
 def test_sha256sum_is_the_real_one() -> None:
