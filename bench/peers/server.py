@@ -14,6 +14,7 @@ from typing import IO, ClassVar, Protocol
 from bench.request import Body, Request
 
 HOST = "127.0.0.1"
+_PROBE = Request.of("GET", "/", [("Host", HOST)])
 _START_SECONDS = 30.0
 _STOP_SECONDS = 15.0
 
@@ -74,22 +75,22 @@ class Server(ABC):
         return self._process.pid
 
     def start(self) -> None:
-        """Returns when the server accepts connections; `start_seconds` tells how long that took."""
+        """Returns when the server has answered a first request; `start_seconds` tells how long that took."""
         self._log = (self.directory / "log").open("wb")
         started = time.monotonic()
         self._process = subprocess.Popen(
             self.command(), stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, env=self.environment()
         )
-        while not self._accepts():
+        while not self._answers():
             if self._process.poll() is not None or time.monotonic() - started > _START_SECONDS:
                 self.stop()
                 raise RuntimeError(f"{self.name} did not start:\n{(self.directory / 'log').read_text()}")
             time.sleep(0.01)
         self.start_seconds = time.monotonic() - started
 
-    def _accepts(self) -> bool:
+    def _answers(self) -> bool:
         try:
-            socket.create_connection(self.address, timeout=1).close()
+            self.exchange(_PROBE)
         except OSError:
             return False
         return True
