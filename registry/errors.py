@@ -6,7 +6,8 @@ Every class here needs a row in every face's error table; a test asks for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from registry.model import Protection
 
 
 class RegistryError(Exception):
@@ -130,21 +131,6 @@ class PreconditionFailedError(RegistryError):
 
 class OverwriteDeniedError(RegistryError):
     """The repository refuses to replace files."""
-
-
-@dataclass(frozen=True, slots=True)
-class Protection:
-    """One reason why something may not be removed or changed.
-
-    `kind` is one of finalized, retention, object_lock, hold. `until` is in microseconds, None: for ever.
-    """
-
-    kind: str
-    message: str
-    until: int | None = None
-    hold: str | None = None
-    case_ref: str | None = None
-    mode: str | None = None
 
 
 class ProtectedError(RegistryError):

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
@@ -290,3 +292,174 @@ class RetentionClass:
     duration: int | None
     description: str = ""
     rank: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """One reason why something may not be removed or changed.
+
+    `kind` is one of finalized, retention, object_lock, hold. `until` is in microseconds, None: for ever.
+    """
+
+    kind: str
+    message: str
+    until: int | None = None
+    hold: str | None = None
+    case_ref: str | None = None
+    mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A page of a list. `next` is where the next one begins; None on the last."""
+
+    items: Sequence[T]
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PackageQuery:
+    """Which packages: every criterion given must hold. Ranges include `after` and `min`, exclude `before`."""
+
+    repository: str | None = None
+    name: str | None = None
+    name_prefix: str | None = None
+    status: Sequence[PackageStatus] = ()
+    producer: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    retention_class: str | None = None
+    created_after: int | None = None
+    created_before: int | None = None
+    finalized_after: int | None = None
+    finalized_before: int | None = None
+    expires_after: int | None = None
+    expires_before: int | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+    min_file_count: int | None = None
+    max_file_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PackageRevision:
+    revision: int
+    manifest_sha256: str
+    previous_sha256: str | None
+    size: int
+    file_count: int
+    finalized_at: int
+    finalized_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """May a package be deleted, and if not, every reason why; `eligible_at` is when, where that can be told."""
+
+    package: Package
+    eligible: bool
+    reasons: Sequence[Protection]
+    eligible_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldQuery:
+    repository: str | None = None
+    package_id: str | None = None
+    version_id: str | None = None
+    name: str | None = None
+    case_ref: str | None = None
+    active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    actor: str | None = None
+    access_key: str | None = None
+    source_address: str | None = None
+    request_id: str | None = None
+    action: str | None = None
+    outcome: str | None = None
+    repository: str | None = None
+    resource: str | None = None
+    package_id: str | None = None
+    version_id: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    id: int
+    at: int
+    actor: str | None
+    access_key: str | None
+    source_address: str | None
+    request_id: str | None
+    action: str
+    outcome: str
+    repository: str | None
+    resource: str | None
+    package_id: str | None
+    version_id: str | None
+    detail: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    id: int
+    at: int
+    type: str
+    repository: str | None
+    package_id: str | None
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    id: str
+    url: str
+    events: Sequence[str]
+    repository: str | None
+    payload: str
+    created_at: int
+    created_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    id: str
+    webhook_id: str
+    event_id: int | None
+    event_type: str
+    status: str
+    attempts: int
+    next_attempt_at: int | None
+    response_status: int | None
+    error: str | None
+    delivered_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryUsage:
+    name: str
+    files: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class StorageUsage:
+    store_used: int | None
+    store_free: int | None
+    blobs: int
+    blob_bytes: int
+    repositories: Sequence[RepositoryUsage]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What was answered to a request that may be repeated."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
