@@ -32,8 +32,12 @@ class Installation:
 
 
 async def install(settings: Settings) -> Installation:
-    """Create what is missing, bring up to date what is old. Raises KeyringError, StorageUnavailableError."""
+    """Create what is missing, bring up to date what is old.
+
+    Raises SettingsError, KeyringError, StorageUnavailableError.
+    """
     keyring = Keyring(settings)
+    retention_classes = settings.read_retention_classes()
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -46,6 +50,7 @@ async def install(settings: Settings) -> Installation:
     keyring.master_key(create=before is None)
     _, revision = await migrate(settings.database_url)
     async with registry_of(settings) as registry:
+        await registry.retention.seed(retention_classes)
         root, is_new = await _root(settings, keyring, registry.accounts)
     return Installation(before, revision, root, is_new)
 

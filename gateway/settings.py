@@ -12,12 +12,16 @@ import dataclasses
 import difflib
 import os
 import re
+import sysconfig
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
+
+from registry.durations import parse_duration
+from registry.model import RetentionClass
 
 PREFIX = "ARTIFACT_STORE_"
 CONFIG_VARIABLE = "ARTIFACT_STORE_CONFIG"
@@ -191,6 +195,15 @@ def _cores(_values: Mapping[str, Any]) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def _shipped(name: str) -> Path:
+    """A file of `config/`, in a checkout or where the distribution was installed."""
+    checkout = Path(__file__).parents[1] / "config" / name
+    return checkout if checkout.is_file() else Path(sysconfig.get_path("data")) / "share" / "artifact-store" / name
+
+
+_CLASS_NAME = _matching(r"[a-z0-9][a-z0-9-]{0,62}", "name it with lower-case letters, digits and hyphens")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Settings:
     """The effective settings. Paths are absolute; times are seconds."""
@@ -243,6 +256,12 @@ class Settings:
         "all gateways of one database share it",
         default_text="generated, kept in the data directory",
         secret=True,
+    )
+    retention_classes: Path = _setting(
+        _path,
+        "TOML file of the retention classes that a new registry begins with",
+        default=lambda _values: _shipped("retention-classes.toml"),
+        default_text="config/retention-classes.toml, as shipped",
     )
     tls_cert: Path | None = _setting(_path, "certificate chain (PEM); turns TLS on for both listeners")
     tls_key: Path | None = _setting(_path, "private key of tls_cert (PEM)")
@@ -335,6 +354,27 @@ class Settings:
     def tls(self) -> bool:
         return self.tls_cert is not None
 
+    def read_retention_classes(self) -> Sequence[RetentionClass]:
+        """The classes in the file of that name, shortest first as they stand there. Raises SettingsError."""
+        path, origin = self.retention_classes, f"retention_classes ({self.origins['retention_classes']})"
+        classes = _read_toml(path, origin).get("class", [])
+        try:
+            return [
+                RetentionClass(
+                    name=_CLASS_NAME(entry["name"]),
+                    duration=None if entry["term"] == "never" else parse_duration(entry["term"]),
+                    description=_text(entry.get("description", "")),
+                    rank=rank,
+                )
+                for rank, entry in enumerate(classes)
+            ]
+        except KeyError as missing:
+            raise SettingsError(
+                f"{origin}: a class of {path} has no {missing.args[0]}; give each name and term."
+            ) from None
+        except (_MalformedError, TypeError, ValueError) as error:
+            raise SettingsError(f"{origin}: a class of {path} is malformed: {str(error).rstrip('.')}.") from None
+
     def shown(self, setting: Setting) -> str:
         """The value as an operator may see it: secrets masked, also inside URLs."""
         value = getattr(self, setting.name)
@@ -394,19 +434,21 @@ def _read_file(file: Path | None, environ: Mapping[str, str]) -> tuple[Path | No
         file, origin = DEFAULT_FILE, "default"
     else:
         return None, {}
-    try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(
-            f"config ({origin}): {file} cannot be read: {error.strerror}; name a file that exists."
-        ) from None
-    except ValueError as error:  # malformed TOML, or not UTF-8
-        raise SettingsError(f"config ({origin}): {file} is not TOML: {error}; mend that place.") from None
+    values = _read_toml(file, f"config ({origin})")
     known = {setting.name for setting in SETTINGS}
     for name in values:
         if name not in known:
             raise SettingsError(f"{name} (file {file}): no such setting; {_nearest(name)}")
     return file, values
+
+
+def _read_toml(file: Path, what: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{what}: {file} cannot be read: {error.strerror}; name a file that exists.") from None
+    except ValueError as error:  # malformed TOML, or not UTF-8
+        raise SettingsError(f"{what}: {file} is not TOML: {error}; mend that place.") from None
 
 
 def _nearest(name: str, *, prefix: str = "") -> str:

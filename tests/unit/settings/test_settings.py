@@ -198,3 +198,32 @@ def test_secrets_are_masked() -> None:
 )
 def test_urls_are_shown_without_their_secrets(url: str, shown: str) -> None:
     assert masked_url(url) == shown
+
+
+def test_the_shipped_retention_classes() -> None:
+    classes = load().read_retention_classes()
+    assert [(found.name, found.duration) for found in classes][:2] == [
+        ("transient", 7 * 86_400),
+        ("raw-evidence", 30 * 86_400),
+    ]
+    assert classes[-1].duration is None
+    assert [found.rank for found in classes] == list(range(5))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("class = [{name = 'a'}]", "a class of {path} has no term; give each name and term."),
+        ("class = [{name = 'A b', term = 'P1D'}]", "is malformed: name it with lower-case"),
+        ("class = [{name = 'a', term = 'soon'}]", "is malformed: 'soon' is not a duration"),
+        ("class = 1", "is malformed: "),
+        ("[class", "{path} is not TOML: "),
+    ],
+)
+def test_malformed_retention_classes_are_refused(text: str, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "classes.toml"
+    path.write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load(retention_classes=str(path)).read_retention_classes()
+    assert str(caught.value).startswith("retention_classes (environment ARTIFACT_STORE_RETENTION_CLASSES): ")
+    assert reason.format(path=path) in str(caught.value)
