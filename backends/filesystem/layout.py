@@ -36,9 +36,6 @@ from backends.store import BlobNotFoundError
 OUTCOME = "outcome"
 ABORTED = "aborted"
 
-_HEX = "0123456789abcdef"
-_SHARDS = tuple(a + b for a in _HEX for b in _HEX)
-
 _ID = r"[0-9a-f]{32}"
 _SHA256 = r"[0-9a-f]{64}"
 _OFFSET = r"(?:0|[1-9a-f][0-9a-f]{0,7})"
@@ -48,6 +45,7 @@ _FILE_NAME = re.compile(rf"({_ID})(?:\.({_SHA256}))?")
 _PART_NAME = re.compile(rf"([0-9]{{5}})\.({_ID})(?:\.({_SHA256}))?")
 _PACK_NAME = re.compile(rf"({_ID})\.pack")
 _UPLOAD = re.compile(_ID)
+_SHARD = re.compile(r"[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +135,7 @@ class Tree:
 
     def __init__(self, root: int, packs: int, blobs: int, uploads: int, tmp: int) -> None:
         self.root, self.packs, self.blobs, self.uploads, self.tmp = root, packs, blobs, uploads, tmp
+        self._durable_shards: set[tuple[int, str]] = set()
 
     @classmethod
     def open(cls, root: Path) -> Tree:
@@ -148,10 +147,6 @@ class Tree:
             for name in ("packs", "blobs", "uploads", "tmp"):
                 _ensure(name, held[0])
                 held.append(disk.open_directory(name, held[0]))
-            for sharded in (held[2], held[3]):
-                for shard in _SHARDS:
-                    _ensure(shard, sharded)
-                disk.sync(sharded)
             disk.sync(held[0])
         except BaseException:
             for fd in held:
@@ -173,9 +168,18 @@ class Tree:
         return status.f_bavail * status.f_frsize
 
     @contextmanager
-    def shard(self, directory: int, identity: str) -> Iterator[int]:
-        """The directory under `blobs` or `uploads` that holds what is called `identity`."""
-        fd = disk.open_directory(identity[:2], directory)
+    def shard(self, directory: int, identity: str, *, make: bool = False) -> Iterator[int]:
+        """The directory under `blobs` or `uploads` that holds what is called `identity`.
+
+        With `make` it is there, durably; without, FileNotFoundError tells that nothing of the kind was ever kept.
+        """
+        shard = identity[:2]
+        if make and (directory, shard) not in self._durable_shards:
+            _ensure(shard, directory)
+            # Also where it was there: another process may just have made it, and not be through yet.
+            disk.sync(directory)
+            self._durable_shards.add((directory, shard))
+        fd = disk.open_directory(shard, directory)
         try:
             yield fd
         finally:
@@ -198,9 +202,10 @@ class Tree:
 
     def shards(self, directory: int) -> Iterator[int]:
         """Each shard of `blobs` or `uploads` in turn."""
-        for shard in _SHARDS:
-            with self.shard(directory, shard) as fd:
-                yield fd
+        for name in disk.names(directory):
+            if _SHARD.fullmatch(name):
+                with self.shard(directory, name) as fd:
+                    yield fd
 
 
 def _ensure(name: str, dir_fd: int) -> None:

@@ -64,7 +64,7 @@ class Outcome:
 def begin(tree: Tree) -> str:
     """A new upload, durable on return."""
     upload = layout.new_id()
-    with tree.shard(tree.uploads, upload) as shard:
+    with tree.shard(tree.uploads, upload, make=True) as shard:
         disk.make_directory(upload, shard)
         disk.sync(shard)
     with tree.upload(upload) as directory:
@@ -96,6 +96,7 @@ class PartFile:
             except UploadGoneError:
                 disk.unlink(name, directory)
                 raise
+            _require_there(self._tree, self._upload)
         return f"{self._upload}.{name}"
 
     def withdraw(self, key: str) -> None:
@@ -112,6 +113,7 @@ def complete(tree: Tree, upload: str, parts: Sequence[StoredPart]) -> str:
             for name, size in wanted:
                 _check_part(directory, name, size)
             outcome = _complete(tree, directory, Outcome(wanted))
+            _require_there(tree, upload)
         if outcome.parts is None:
             raise UploadGoneError("the upload was aborted")
         if outcome.parts != wanted:
@@ -194,6 +196,12 @@ def _directory(tree: Tree, upload: str) -> Iterator[int]:
 def _refuse_if_ended(directory: int) -> None:
     if _outcome(directory) is not None:
         raise UploadGoneError("the upload has ended")
+
+
+def _require_there(tree: Tree, upload: str) -> None:
+    """Refuse what was just named in a directory that had been condemned, and its outcome cleared, before."""
+    with _directory(tree, upload):
+        pass
 
 
 def _outcome(directory: int) -> Outcome | None:

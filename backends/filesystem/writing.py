@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Protocol
 
 from backends.filesystem import disk, layout
@@ -84,7 +85,7 @@ class BlobFile:
 
     def begin(self) -> Draft:
         self._tree.require_room(self._size)
-        with self._tree.shard(self._tree.blobs, self._id) as shard:
+        with self._tree.shard(self._tree.blobs, self._id, make=True) as shard:
             return Draft(self._tree, shard)
 
     def publish(self, draft: Draft, sha256: str | None) -> str:
@@ -103,7 +104,7 @@ def remove_files(tree: Tree, names: list[str]) -> None:
     for name in names:
         by_shard.setdefault(name[:2], []).append(name)
     for shard, there in by_shard.items():
-        with tree.shard(tree.blobs, shard) as fd:
+        with suppress(FileNotFoundError), tree.shard(tree.blobs, shard) as fd:
             gone = [name for name in there if disk.unlink(name, fd)]
             if gone:
                 disk.sync(fd)

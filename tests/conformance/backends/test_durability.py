@@ -67,6 +67,8 @@ async def test_a_stream_is_durable_before_it_has_a_name(
     key = await stream_in(files, b"bytes")
     shard, name = f"blobs/{key[2:4]}", key.removeprefix("f.")
     assert recorded == [
+        ("make_directory", shard),
+        ("sync", "blobs"),
         ("open_unnamed", shard),
         ("write", "unnamed"),
         ("sync", "unnamed"),
@@ -108,6 +110,8 @@ async def test_an_upload_is_durable_step_by_step(files: FilesystemStore, recorde
     shard = f"uploads/{upload[:2]}"
     directory = f"{shard}/{upload}"
     assert recorded == [
+        ("make_directory", shard),
+        ("sync", "uploads"),
         ("make_directory", directory),
         ("sync", shard),
         ("open_unnamed", directory),
@@ -156,13 +160,23 @@ async def test_every_directory_of_a_new_store_is_durable(tmp_path: Path, monkeyp
     calls = Recorder(tmp_path, monkeypatch).calls
     store = FilesystemStore(tmp_path / "a" / "b")
     await store.open()
-    made = [path for call, path in calls if call == "make_directory"]
-    assert len(made) == 2 + 4 + 2 * 256
+    made = {path: index for index, (call, path) in enumerate(calls) if call == "make_directory"}
+    assert list(made) == ["a", "a/b", "a/b/packs", "a/b/blobs", "a/b/uploads", "a/b/tmp"]
     last_sync = {path: index for index, (call, path) in enumerate(calls) if call == "sync"}
-    for index, (call, path) in enumerate(calls):
-        if call == "make_directory":
-            assert last_sync[str(Path(path).parent)] > index
+    for path, index in made.items():
+        assert last_sync[str(Path(path).parent)] > index
     await store.close()
+
+
+async def test_a_shard_that_another_process_made_is_made_durable_too(
+    root: Path, files: FilesystemStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(256):
+        (root / "blobs" / f"{number:02x}").mkdir()
+    calls = Recorder(root, monkeypatch).calls
+    key = await stream_in(files, b"bytes")
+    shard = f"blobs/{key[2:4]}"
+    assert calls.index(("sync", "blobs")) < calls.index(("open_unnamed", shard))
 
 
 async def test_a_name_that_could_not_be_made_durable_is_taken_back(

@@ -224,6 +224,42 @@ async def test_a_failed_flush_fails_its_callers_and_ends_the_pack(
     assert b"lost" not in b"".join(pack.read_bytes() for pack in packs(root))
 
 
+async def test_a_put_cancelled_during_its_flush_is_withdrawn(
+    files: FilesystemStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = await put(files, b"kept")
+    sync_data, flushing, go_on = disk.sync_data, threading.Event(), threading.Event()
+
+    def slowly(fd: int) -> None:
+        flushing.set()
+        go_on.wait(10)
+        sync_data(fd)
+
+    monkeypatch.setattr(disk, "sync_data", slowly)
+    task = asyncio.ensure_future(put(files, b"nobody waits"))
+    await asyncio.to_thread(flushing.wait, 10)
+    task.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    # Closing finishes what is in flight, the withdrawal too.
+    await files.close()
+    await files.open()
+    assert set(await walked(files)) == {kept}
+
+
+async def test_removals_in_a_pack_wait_for_one_another(root: Path, files: FilesystemStore) -> None:
+    key = await put(files, b"bytes")
+    with packs(root)[0].open("r+b") as elsewhere:
+        assert disk.lock(elsewhere.fileno(), disk.REMOVING)
+        deleting = asyncio.ensure_future(files.delete([key]))
+        await asyncio.sleep(0.1)
+        assert not deleting.done()
+        assert await contents(files, key) == b"bytes"
+    await deleting
+    assert await walked(files) == {}
+
+
 async def test_a_digest_that_is_none_harms_nobody_else(root: Path, files: FilesystemStore) -> None:
     good = asyncio.ensure_future(put(files, b"good"))
     with pytest.raises(ValueError, match="hex"):
@@ -420,6 +456,38 @@ async def test_a_part_that_lands_as_the_upload_ends(
         await committing
     assert await contents(files, key) == b"x"
     assert len(everything(root)) == 3
+
+
+async def test_a_complete_that_comes_while_an_abort_clears(
+    root: Path, files: FilesystemStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The abort's outcome is gone again already, the directory and the parts not yet."""
+    upload = await files.create_multipart()
+    part = await send_part(files, upload, 1, b"x")
+    publish, unlink = Draft.publish, disk.unlink
+    about_to, cleared, published = threading.Event(), threading.Event(), threading.Event()
+
+    def late(draft: Draft, name: str, directory: int) -> None:
+        about_to.set()
+        cleared.wait(10)
+        publish(draft, name, directory)
+        published.set()
+
+    def slowly(name: str, dir_fd: int) -> bool:
+        gone = unlink(name, dir_fd)
+        if name == "outcome" and not cleared.is_set():
+            cleared.set()
+            published.wait(10)
+        return gone
+
+    monkeypatch.setattr(Draft, "publish", late)
+    monkeypatch.setattr(disk, "unlink", slowly)
+    completing = asyncio.ensure_future(files.complete_multipart(upload, [part]))
+    await asyncio.to_thread(about_to.wait, 10)
+    await files.abort_multipart(upload)
+    with pytest.raises(UploadGoneError):
+        await completing
+    assert everything(root) == []
 
 
 # --- what does not belong there ---
