@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,10 +19,18 @@ from tests.registry.world import World
 from tests.unit.admin.rest import KEY, PACKAGE, SECRET, Idempotency, Repositories, Rest, Room
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the whole schema and no rows, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "registry.db"
+    asyncio.run(migrate(f"sqlite+aiosqlite:///{path}"))
+    return path
+
+
 @pytest.fixture
-async def rest(tmp_path: Path) -> AsyncIterator[Rest]:
+async def rest(migrated: Path, tmp_path: Path) -> AsyncIterator[Rest]:
     url = f"sqlite+aiosqlite:///{tmp_path}/registry.db"
-    await migrate(url)
+    shutil.copytree(migrated.parent, tmp_path, dirs_exist_ok=True)
     world = await World.open(url, MemoryStore())
     await world.registry.accounts.create_key("alice", access_key=KEY, secret_key=SECRET)
     await world.registry.repositories.create(world.alice, "evidence")
