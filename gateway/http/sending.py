@@ -203,11 +203,14 @@ class StoredFile:
             position = self._start
             while True:
                 await self._sender.run(_Transfer(duplicate, head, extents))
-                position = min(self._stop, position + WINDOW)
+                # A blob of many files gives its beginning only.
+                position += sum(extent.length for extent in extents)
                 if position == self._stop:
                     return
                 head = b""
                 extents = self._reader.extents(position, min(self._stop, position + WINDOW)) or ()
+                if not extents:
+                    raise OSError(f"the stored file ends {self._stop - position} bytes too early")
 
 
 class Generated:
