@@ -14,6 +14,7 @@ from gateway.settings import Settings
 from registry.accounts import Accounts
 from registry.db.migrate import migrate, revisions
 from registry.errors import AccessKeyExistsError, AccountExistsError, UnknownAccessKeyError
+from registry.secrets import MasterKeyError
 
 ROOT = "root"
 """The name of the first administrator."""
@@ -58,8 +59,8 @@ async def install(settings: Settings) -> Installation:
 async def _root(settings: Settings, keyring: Keyring, accounts: Accounts) -> tuple[KeyPair | None, bool]:
     with contextlib.suppress(AccountExistsError):
         await accounts.create(ROOT, administrator=True)
+    await prove_master_key(settings, accounts)
     keys = await accounts.list_keys(ROOT)
-    await _check_master_key(accounts, [key.access_key for key in keys if key.revoked_at is None])
     root = keyring.root_key_pair(create=not keys)
     if root is None:
         return None, False
@@ -78,11 +79,18 @@ async def _root(settings: Settings, keyring: Keyring, accounts: Accounts) -> tup
     return root, True
 
 
-async def _check_master_key(accounts: Accounts, access_keys: list[str]) -> None:
-    """Raises MasterKeyError now rather than at the first request. A key that has expired proves nothing."""
-    for access_key in access_keys:
+async def prove_master_key(settings: Settings, accounts: Accounts) -> None:
+    """Open a secret of the database, so that a wrong master key shows now, and seals nothing. Raises KeyringError."""
+    for key in await accounts.list_keys():
+        # One that was revoked or has expired is not looked up any more.
         with contextlib.suppress(UnknownAccessKeyError):
-            await accounts.credential(access_key)
+            try:
+                await accounts.credential(key.access_key)
+            except MasterKeyError as error:
+                raise KeyringError(
+                    f"master_key ({settings.origins['master_key']}): the secrets in the database were encrypted with "
+                    f"another one; restore {settings.data_dir / MASTER_KEY}, or set ARTIFACT_STORE_MASTER_KEY."
+                ) from error
             return
 
 

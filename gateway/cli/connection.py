@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from gateway.app import registry_of
 from gateway.cli.failure import UNAVAILABLE, Failure
+from gateway.installation import prove_master_key
 from gateway.settings import Settings, masked_url
 from registry.db.migrate import revisions
 from registry.registry import Registry
@@ -29,4 +30,5 @@ async def connected(settings: Settings) -> AsyncIterator[Registry]:
             UNAVAILABLE,
         )
     async with registry_of(settings) as registry:
+        await prove_master_key(settings, registry.accounts)
         yield registry
