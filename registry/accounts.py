@@ -62,13 +62,12 @@ class Accounts:
     async def create(self, name: str, *, administrator: bool = False) -> Account:
         """Create an account. It owns the repositories it creates, and sees only those unless it is an administrator."""
         if not _NAME.fullmatch(name):
-            message = "An account name has 1 to 64 letters, digits, and . _ @ -, and begins with a letter or digit."
-            raise InvalidArgumentError("name", name, message)
+            rule = "An account name has 1 to 64 letters, digits, and . _ @ -, and begins with a letter or digit."
+            raise InvalidArgumentError("name", name, rule)
         account = Account(uuid7(), name, administrator, self._clock())
         async with self._database.transaction(Lock(Scope.JOB, f"account {name}")) as connection:
             if await _account(connection, name) is not None:
-                message = f"There is an account {name!r} already."
-                raise AccountExistsError(message)
+                raise AccountExistsError(f"There is an account {name!r} already.")
             await connection.execute(
                 insert(schema.accounts).values(
                     id=account.id, name=name, administrator=administrator, created_at=account.created_at
@@ -81,8 +80,7 @@ class Accounts:
         async with self._database.read() as connection:
             row = await _account(connection, name)
         if row is None:
-            message = f"There is no account {name!r}."
-            raise AccountNotFoundError(message)
+            raise AccountNotFoundError(f"There is no account {name!r}.")
         return _account_of(row)
 
     async def list(self) -> Sequence[Account]:
@@ -102,26 +100,25 @@ class Accounts:
     ) -> tuple[AccessKey, str]:
         """A new key pair of an account; the second value is the secret, which is not shown again."""
         if (access_key is None) != (secret_key is None):
-            message = "Give both the access key and the secret key, or neither."
-            raise InvalidArgumentError("secret_key", None, message)
+            raise InvalidArgumentError("secret_key", None, "Give both the access key and the secret key, or neither.")
         if access_key is not None and not _ACCESS_KEY.fullmatch(access_key):
-            message = "An access key has 3 to 128 letters, digits, and . _ -"
-            raise InvalidArgumentError("access_key", access_key, message)
+            raise InvalidArgumentError(
+                "access_key", access_key, "An access key has 3 to 128 letters, digits, and . _ -"
+            )
         if secret_key is not None and not _SECRET.fullmatch(secret_key):
-            message = "A secret key has 8 to 128 printable ASCII characters and no spaces."
-            raise InvalidArgumentError("secret_key", None, message)
+            raise InvalidArgumentError(
+                "secret_key", None, "A secret key has 8 to 128 printable ASCII characters and no spaces."
+            )
         identifier, secret = access_key or new_access_key(), secret_key or new_secret()
         now = self._clock()
         async with self._database.transaction(Lock(Scope.JOB, f"access key {identifier}")) as connection:
             row = await _account(connection, account)
             if row is None:
-                message = f"There is no account {account!r}."
-                raise AccountNotFoundError(message)
+                raise AccountNotFoundError(f"There is no account {account!r}.")
             keys = schema.access_keys
             taken = await connection.execute(select(keys.c.access_key).where(keys.c.access_key == identifier))
             if taken.first() is not None:
-                message = f"The access key {identifier} is taken."
-                raise AccessKeyExistsError(message)
+                raise AccessKeyExistsError(f"The access key {identifier} is taken.")
             await connection.execute(
                 insert(keys).values(
                     access_key=identifier,
@@ -168,8 +165,7 @@ class Accounts:
                 .values(revoked_at=self._clock())
             )
             if revoked.rowcount == 0:
-                message = f"There is no active access key {access_key}."
-                raise AccessKeyNotFoundError(message)
+                raise AccessKeyNotFoundError(f"There is no active access key {access_key}.")
             await self._tell(connection, "key.revoke", None, {"access_key": access_key})
         self._cache.pop(access_key, None)
 
@@ -199,12 +195,12 @@ class Accounts:
         await connection.execute(insert(schema.audit_entries).values(row))
 
 
-async def _account(connection: AsyncConnection, name: str) -> Any:  # noqa: ANN401
+async def _account(connection: AsyncConnection, name: str) -> Any:
     rows = await connection.execute(select(schema.accounts).where(schema.accounts.c.name == name))
     return rows.mappings().first()
 
 
-def _account_of(row: Any) -> Account:  # noqa: ANN401
+def _account_of(row: Any) -> Account:
     return Account(row["id"], row["name"], bool(row["administrator"]), row["created_at"], row["disabled_at"])
 
 

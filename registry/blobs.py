@@ -83,8 +83,9 @@ class Blobs:
         try:
             return self._stores[name]
         except KeyError:
-            message = f"The bytes are in store {name!r}, which this gateway has no configuration of."
-            raise StorageUnavailableError(message) from None
+            raise StorageUnavailableError(
+                f"The bytes are in store {name!r}, which this gateway has no configuration of."
+            ) from None
 
     async def ingest(self, source: Source, *, checksum: str | None = None, limit: int) -> tuple[Content, Buffers]:
         """Take the stream in. On return its bytes are durable, or known to be there already.
@@ -93,8 +94,7 @@ class Blobs:
         second value, so that they can be stored after all where "there already" turns out untrue.
         Whatever is raised, nothing was kept.
         """
-        if source.length is not None and source.length > limit:
-            raise FileTooLargeError(source.length, limit)
+        within(limit, source.length or 0)
         digests = Digests([checksum] if checksum else [])
         held: list[Any] = []
         size = 0
@@ -103,7 +103,7 @@ class Blobs:
             held.extend(batch)
             size += sum(map(len, batch))
             if size > SMALL:
-                return await self._stream(source, held, batches, digests, checksum, limit), ()
+                return await self._stream(source, held, batches, digests, checksum=checksum, limit=limit), ()
         digests.update(held)
         settle(source, digests)
         content = self._content(digests, checksum)
@@ -137,6 +137,7 @@ class Blobs:
         held: Buffers,
         rest: AsyncIterator[Buffers],
         digests: Digests,
+        *,
         checksum: str | None,
         limit: int,
     ) -> Content:
@@ -171,8 +172,7 @@ class Blobs:
         try:
             async for batch in rest:
                 received += sum(map(len, batch))
-                if received > limit:
-                    raise FileTooLargeError(received, limit)
+                within(limit, received)
                 await under_way
                 under_way = asyncio.ensure_future(step(batch))
             await under_way
@@ -217,6 +217,12 @@ class Blobs:
             hashed = loop.run_in_executor(self._hashing, take, (piece,))
         if hashed is not None:
             await hashed
+
+
+def within(limit: int, size: int) -> None:
+    """Raise FileTooLargeError where there are more bytes than there may be."""
+    if size > limit:
+        raise FileTooLargeError(size, limit)
 
 
 def settle(source: Source, digests: Digests) -> None:

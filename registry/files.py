@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
@@ -230,7 +230,7 @@ class Files:
         return await list_files(self._database, found, prefix=prefix, delimiter=delimiter, after=after, limit=limit)
 
 
-def _versions_with_bytes(*conditions: Any) -> Any:  # noqa: ANN401
+def _versions_with_bytes(*conditions: Any) -> Select[Any]:
     table, where = schema.file_versions, schema.blob_locations
     same = (table.c.repository_id == bindparam("repository_id")) & (table.c.key == bindparam("key"))
     return (

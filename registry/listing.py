@@ -81,7 +81,7 @@ async def list_files(
     return ListPage(files, prefixes, last if len(rows) > limit else None)
 
 
-def _listed(row: Any, repository: Repository) -> ListedFile:  # noqa: ANN401
+def _listed(row: Any, repository: Repository) -> ListedFile:
     return ListedFile(
         key=row["key"],
         size=row["size"],
@@ -111,13 +111,13 @@ def _page(*, delimited: bool, bounded: bool) -> Maker:
         position = func.instr if dialect.name == "sqlite" else func.strpos
         inner = table.alias("inner_files")
 
-        def first_from(bound: Any) -> Any:  # noqa: ANN401
+        def first_from(bound: Any) -> Any:
             found = select(inner.c.key).where(inner.c.repository_id == bindparam("repository_id"), inner.c.key >= bound)
             if bounded:
                 found = found.where(inner.c.key < bindparam("high"))
             return found.order_by(inner.c.key).limit(1)
 
-        def same(key: Any) -> Any:  # noqa: ANN401
+        def same(key: Any) -> Any:
             return (table.c.repository_id == bindparam("repository_id")) & (table.c.key == key)
 
         start = select(table).where(same(first_from(bindparam("low")).scalar_subquery()))

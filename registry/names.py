@@ -40,18 +40,15 @@ def check_key(key: str) -> None:
     Control characters are refused: no XML 1.0 listing could show them, and no tool types them on purpose.
     """
     if not key:
-        message = "A key has at least one character."
-        raise InvalidKeyError(message)
+        raise InvalidKeyError("A key has at least one character.")
     if len(key) > KEY_BYTES // 4:
         size = len(key.encode("utf-8", "surrogatepass"))
         if size > KEY_BYTES:
             raise KeyTooLongError(size)
     if _CONTROL.search(key):
-        message = "A key cannot contain control characters (U+0000 to U+001F, U+007F)."
-        raise InvalidKeyError(message)
+        raise InvalidKeyError("A key cannot contain control characters (U+0000 to U+001F, U+007F).")
     if not key.isprintable() and any("\ud800" <= char <= "\udfff" for char in key):
-        message = "A key is valid UTF-8."
-        raise InvalidKeyError(message)
+        raise InvalidKeyError("A key is valid UTF-8.")
 
 
 def package_name(key: str, depth: int) -> str | None:

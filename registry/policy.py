@@ -6,7 +6,7 @@ from registry.errors import AccessDeniedError
 from registry.model import Actor, Repository
 
 
-def may(actor: Actor, action: str, repository: Repository | None = None) -> bool:  # noqa: ARG001 - actions tell roles apart
+def may(actor: Actor, action: str, repository: Repository | None = None) -> bool:
     """Whether the actor may do that to the repository (None: to the installation).
 
     Administrators may do everything; an account may do everything to what it owns, and may create.
@@ -21,5 +21,4 @@ def may(actor: Actor, action: str, repository: Repository | None = None) -> bool
 def require(actor: Actor, action: str, repository: Repository | None = None) -> None:
     """Raise AccessDeniedError unless the actor may."""
     if not may(actor, action, repository):
-        message = "Access Denied"
-        raise AccessDeniedError(message)
+        raise AccessDeniedError("Access Denied")

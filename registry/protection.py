@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from registry.clock import SECOND
-from registry.errors import Protection
+from registry.model import Protection
 
 Row = Mapping[str, Any]
 

@@ -67,8 +67,9 @@ class Repositories:
                 raise RepositoryOwnedError(name) if owner == actor.account_id else RepositoryExistsError(name)
             owned = select(func.count()).select_from(table).where(table.c.owner_id == actor.account_id)
             if (await connection.execute(owned)).scalar_one() >= LIMIT:
-                message = f"You have attempted to create more buckets than allowed: an account owns at most {LIMIT}."
-                raise TooManyRepositoriesError(message)
+                raise TooManyRepositoriesError(
+                    f"You have attempted to create more buckets than allowed: an account owns at most {LIMIT}."
+                )
             versioning = Versioning.ENABLED if object_lock else Versioning.OFF
             await connection.execute(
                 insert(table).values(
@@ -102,13 +103,13 @@ class Repositories:
         if row is None:
             self._cache.pop(name, None)
             raise RepositoryNotFoundError(name)
-        if len(self._cache) > 10_000:  # noqa: PLR2004 - a bound, so that a scan of names cannot fill the memory
+        if len(self._cache) > 10_000:
             self._cache.clear()
         found = _repository(row)
         self._cache[name] = (self._clock(), found)
         return found
 
-    async def submit(self, change: RepositoryChange) -> Any:  # noqa: ANN401
+    async def submit(self, change: RepositoryChange) -> Any:
         """Commit a change; again on fresh rows where the repository is not what it was known to be."""
         while True:
             try:
@@ -156,8 +157,9 @@ class Repositories:
             held = (await connection.execute(select(*(test for _, test in holding)))).one()
             left = [what for (what, _), there in zip(holding, held, strict=True) if there]
             if left:
-                message = f"The bucket you tried to delete is not empty: it holds {', '.join(left)}."
-                raise RepositoryNotEmptyError(message)
+                raise RepositoryNotEmptyError(
+                    f"The bucket you tried to delete is not empty: it holds {', '.join(left)}."
+                )
             await connection.execute(delete(uploads).where(uploads.c.repository_id == found.id))
             await connection.execute(delete(packages).where(packages.c.repository_id == found.id))
             await connection.execute(delete(table).where(table.c.id == found.id))
@@ -170,7 +172,7 @@ class Repositories:
         await connection.execute(insert(schema.events).values(events.event(now, f"{action}d", {"repository": name})))
 
 
-def _with_owner() -> Any:  # noqa: ANN401
+def _with_owner() -> Any:
     table, accounts = schema.repositories, schema.accounts
     return select(table, accounts.c.name.label("owner_name")).join(accounts, accounts.c.id == table.c.owner_id)
 
@@ -179,7 +181,7 @@ def _by_name(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
     return cast("ClauseElement", _with_owner().where(schema.repositories.c.name == bindparam("name")))
 
 
-def _repository(row: Any) -> Repository:  # noqa: ANN401
+def _repository(row: Any) -> Repository:
     return Repository(
         id=row["id"],
         name=row["name"],

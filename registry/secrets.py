@@ -23,8 +23,7 @@ class SecretBox:
 
     def __init__(self, master_key: bytes) -> None:
         if len(master_key) != KEY_BYTES:
-            message = f"the master key has {len(master_key)} bytes, it must have {KEY_BYTES}"
-            raise MasterKeyError(message)
+            raise MasterKeyError(f"the master key has {len(master_key)} bytes, it must have {KEY_BYTES}")
         self._cipher = AESGCM(master_key)
 
     def seal(self, secret: str, owner: str) -> bytes:

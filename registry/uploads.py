@@ -7,6 +7,7 @@ import binascii
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import bindparam, or_, select
@@ -15,7 +16,7 @@ from sqlalchemy.sql import ClauseElement
 
 from backends.store import Buffers, StoredPart, StoreError, UploadGoneError
 from registry import attributes as attribute_rows
-from registry.blobs import Blobs, Content, settle, translated
+from registry.blobs import Blobs, Content, settle, translated, within
 from registry.changes.file import UNCONDITIONAL, WriteConditions
 from registry.changes.put_file import PutFile
 from registry.changes.upload import AbortUpload, BeginUpload, PutPart
@@ -24,7 +25,6 @@ from registry.db.database import Database
 from registry.digests import Digests, composite
 from registry.errors import (
     DigestMismatchError,
-    FileTooLargeError,
     InvalidArgumentError,
     InvalidPartError,
     InvalidPartOrderError,
@@ -112,7 +112,7 @@ class Uploads:
             raise UploadNotFoundError(upload_id)
         return _upload(row)
 
-    async def put_part(
+    async def put_part(  # noqa: PLR0917 - where, which one, and what
         self,
         actor: Actor,
         repository: str,
@@ -126,8 +126,7 @@ class Uploads:
         """Store a part. On return it is durable; a part of the same number is replaced."""
         found = await self._repositories.permitted(actor, "file.write", repository)
         upload = await self._open(found, key, upload_id, number)
-        if source.length is not None and source.length > PART_LIMIT:
-            raise FileTooLargeError(source.length, PART_LIMIT)
+        within(PART_LIMIT, source.length or 0)
         algorithm = _part_algorithm(upload, checksum)
         digests = Digests([algorithm] if algorithm else [])
         store = self._blobs.store(upload["store"])
@@ -158,7 +157,7 @@ class Uploads:
         )
         return _part(await self._repositories.submit(change))
 
-    async def copy_part(
+    async def copy_part(  # noqa: PLR0917 - from where, to where
         self,
         actor: Actor,
         source: FileVersion,
@@ -205,8 +204,7 @@ class Uploads:
         total = sum(part["size"] for part in stored)
         if size is not None and size != total:
             raise LengthMismatchError(size, total)
-        if total > FILE_LIMIT:
-            raise FileTooLargeError(total, FILE_LIMIT)
+        within(FILE_LIMIT, total)
         await self._files.check_early(found.id, key, conditions)
         content = await self._assemble(upload, stored, total, checksum)
         change = PutFile(actor, found, key, content, upload.attributes, conditions, upload_id, action="file.put")
@@ -288,23 +286,24 @@ class Uploads:
         parts = [_part(row) for row in rows[:limit]]
         return PartPage(upload, parts, parts[-1].number if len(rows) > limit and parts else None)
 
-    async def _row(self, repository: Repository, key: str, upload_id: str) -> Any:  # noqa: ANN401
+    async def _row(self, repository: Repository, key: str, upload_id: str) -> Any:
         check_key(key)
         row = await self._database.point(_by_id, {"id": upload_id})
         if row is None or row["repository_id"] != repository.id or row["key"] != key:
             raise UploadNotFoundError(upload_id)
         return row
 
-    async def _open(self, repository: Repository, key: str, upload_id: str, number: int) -> Any:  # noqa: ANN401
+    async def _open(self, repository: Repository, key: str, upload_id: str, number: int) -> Any:
         if not 1 <= number <= PARTS:
-            message = f"Part number must be an integer between 1 and {PARTS}, inclusive"
-            raise InvalidArgumentError("partNumber", number, message)
+            raise InvalidArgumentError(
+                "partNumber", number, f"Part number must be an integer between 1 and {PARTS}, inclusive"
+            )
         row = await self._row(repository, key, upload_id)
         if row["completed_version"] is not None:
             raise UploadNotFoundError(upload_id)
         return row
 
-    async def _completed(self, repository: Repository, key: str, row: Any) -> FileVersion:  # noqa: ANN401
+    async def _completed(self, repository: Repository, key: str, row: Any) -> FileVersion:
         version = await self._database.point(
             _version, {"repository_id": repository.id, "key": key, "id": row["completed_version"]}
         )
@@ -312,33 +311,33 @@ class Uploads:
             raise UploadNotFoundError(row["id"])
         return version_of(version)
 
-    async def _named_parts(self, upload: Upload, parts: Sequence[CompletedPart]) -> list[Any]:
+    async def _named_parts(self, upload: Upload, parts: Sequence[CompletedPart]) -> Sequence[Any]:
         """The rows of the parts that a completion names, after holding it against them."""
         if not parts:
-            message = "You must specify at least one part"
-            raise InvalidRequestError(message)
+            raise InvalidRequestError("You must specify at least one part")
         rows = await self._database.rows(_parts, {"upload_id": upload.id, "after": 0, "lines": PARTS})
         sent = {row["number"]: row for row in rows}
-        if any(later.number <= earlier.number for earlier, later in zip(parts, parts[1:], strict=False)):
+        if any(later.number <= earlier.number for earlier, later in pairwise(parts)):
             raise InvalidPartOrderError
         named = []
         for part in parts:
             row = sent.get(part.number)
             if row is None or row["md5"] != part.etag:
                 raise InvalidPartError(part.number)
-            if part.checksum is not None and row["checksum_algorithm"] == part.checksum.algorithm:
-                if row["checksum_value"] != part.checksum.value:
-                    message = (
-                        f"The checksum of part {part.number} is not the one that was computed when it was received."
-                    )
-                    raise InvalidPartError(part.number, message)
+            said = part.checksum
+            computed = said is not None and row["checksum_algorithm"] == said.algorithm
+            if said is not None and computed and row["checksum_value"] != said.value:
+                raise InvalidPartError(
+                    part.number,
+                    f"The checksum of part {part.number} is not the one that was computed when it was received.",
+                )
             named.append(row)
         for row in named[:-1]:
             if row["size"] < PART_MINIMUM:
                 raise PartTooSmallError(row["number"], row["size"], PART_MINIMUM, row["md5"])
         return named
 
-    async def _assemble(self, upload: Upload, stored: list[Any], total: int, announced: Checksum | None) -> Content:
+    async def _assemble(self, upload: Upload, stored: Sequence[Any], total: int, announced: Checksum | None) -> Content:
         """Make one blob of the parts, and prove what it is by reading it."""
         algorithm = upload.checksum_algorithm or (announced.algorithm if announced else None) or DEFAULT_CHECKSUM
         is_composite = upload.checksum_type is ChecksumType.COMPOSITE
@@ -398,18 +397,17 @@ class _Stretch:
             raise LengthMismatchError(self.length, digests.size)
 
 
-def _part_algorithm(upload: Any, asked: str | None) -> str | None:  # noqa: ANN401
+def _part_algorithm(upload: Any, asked: str | None) -> str | None:
     declared: str | None = upload["checksum_algorithm"]
     if declared is not None and asked is not None and asked != declared:
-        message = (
+        raise InvalidRequestError(
             f"Checksum Type mismatch occurred, expected checksum Type: {declared.lower()}, "
             f"actual checksum Type: {asked.lower()}"
         )
-        raise InvalidRequestError(message)
     return declared or asked
 
 
-def _composite(algorithm: str, stored: list[Any]) -> str:
+def _composite(algorithm: str, stored: Sequence[Any]) -> str:
     raw = []
     for row in stored:
         if row["checksum_algorithm"] != algorithm or row["checksum_value"] is None:
@@ -421,7 +419,7 @@ def _composite(algorithm: str, stored: list[Any]) -> str:
     return composite(algorithm, raw)
 
 
-def _upload(row: Any) -> Upload:  # noqa: ANN401
+def _upload(row: Any) -> Upload:
     return Upload(
         id=row["id"],
         repository_id=row["repository_id"],
@@ -437,14 +435,14 @@ def _upload(row: Any) -> Upload:  # noqa: ANN401
     )
 
 
-def _part(row: Any) -> UploadPart:  # noqa: ANN401
+def _part(row: Any) -> UploadPart:
     checksum = None
     if row["checksum_algorithm"] is not None:
         checksum = Checksum(row["checksum_algorithm"], row["checksum_value"])
     return UploadPart(row["number"], row["size"], row["md5"], row["modified_at"], checksum)
 
 
-def _uploads_with_initiator() -> Any:  # noqa: ANN401
+def _uploads_with_initiator() -> Any:
     table, accounts = schema.uploads, schema.accounts
     return select(table, accounts.c.name.label("initiator_name")).outerjoin(
         accounts, accounts.c.id == table.c.initiated_by

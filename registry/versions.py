@@ -8,12 +8,12 @@ from registry import attributes as attribute_rows
 from registry.model import Checksum, ChecksumType, FileVersion
 
 
-def version_name(row: Any) -> str:  # noqa: ANN401
+def version_name(row: Any) -> str:
     """The name S3 knows a version by."""
     return "null" if row["null_version"] else str(row["id"])
 
 
-def version_of(row: Any, *, latest: bool = True, store: str = "", storage_key: str = "") -> FileVersion:  # noqa: ANN401
+def version_of(row: Any, *, latest: bool = True, store: str = "", storage_key: str = "") -> FileVersion:
     """The noun of a row of `file_versions`."""
     checksum = None
     if row["checksum_algorithm"] is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, Select, Text, bindparam, delete, func, select, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement, FromClause
 
@@ -28,14 +28,13 @@ def batch(clock: Clock) -> Callable[[Sequence[Change]], Work]:
         state = State(clock())
         yield from _load(state, changes)
         outcomes = [_outcome(change, state) for change in changes]
-        for step in _writes(state):
-            yield step
+        yield from _writes(state)
         return outcomes
 
     return work
 
 
-def _outcome(change: Change, state: State) -> Any:  # noqa: ANN401
+def _outcome(change: Change, state: State) -> Any:
     try:
         return change.decide(state)
     except RegistryError as refusal:
@@ -48,21 +47,8 @@ def _load(state: State, changes: Sequence[Change]) -> Work:
         change.needs(needs)
     for row in (yield _REPOSITORIES([(number,) for number in needs.repositories])):
         state.repositories[row["id"]] = row
-    if needs.files:
-        current = needs.files - needs.histories
-        rows = (yield _CURRENT(current)) if current else []
-        _versions(state, rows)
-        suspended = [key for key in current if _is_suspended(state, key)]
-        if suspended:
-            _versions(state, (yield _NULL(suspended)))
-    if needs.histories:
-        _versions(state, (yield _HISTORY(needs.histories)))
-    if needs.packages:
-        for row in (yield _PACKAGES(needs.packages)):
-            state.packages[row["repository_id"], row["name"]] = dict(row)
-    if needs.retention_classes or len(state.packages) < len(needs.packages):
-        for row in (yield Fetch(_retention_classes, lambda _: {})):
-            state.retention_classes[row["name"]] = row
+    yield from _load_versions(state, needs)
+    yield from _load_packages(state, needs)
     if needs.blobs:
         for row in (yield _BLOBS([(identity,) for identity in needs.blobs])):
             blob = state.blobs.setdefault(
@@ -80,6 +66,29 @@ def _load(state: State, changes: Sequence[Change]) -> Work:
     return None
 
 
+def _load_versions(state: State, needs: Needs) -> Work:
+    if needs.files:
+        current = needs.files - needs.histories
+        rows = (yield _CURRENT(current)) if current else []
+        _versions(state, rows)
+        suspended = [key for key in current if _is_suspended(state, key)]
+        if suspended:
+            _versions(state, (yield _NULL(suspended)))
+    if needs.histories:
+        _versions(state, (yield _HISTORY(needs.histories)))
+    return None
+
+
+def _load_packages(state: State, needs: Needs) -> Work:
+    if needs.packages:
+        for row in (yield _PACKAGES(needs.packages)):
+            state.packages[row["repository_id"], row["name"]] = dict(row)
+    if needs.retention_classes or len(state.packages) < len(needs.packages):
+        for row in (yield Fetch(_retention_classes, lambda _: {})):
+            state.retention_classes[row["name"]] = row
+    return None
+
+
 def _is_suspended(state: State, key: FileKey) -> bool:
     repository = state.repositories.get(key[0])
     return repository is not None and bool(repository["versioning"] == "suspended")
@@ -93,7 +102,7 @@ def _versions(state: State, rows: Sequence[Row]) -> None:
             known.sort(key=lambda version: -version["seq"])
 
 
-def _writes(state: State) -> list[Execute]:
+def _writes(state: State) -> Work:
     listed, unlisted = [], []
     for key in state.touched:
         version = state.current(key)
@@ -126,7 +135,9 @@ def _writes(state: State) -> list[Execute]:
         Execute(_insert_audit, state.audit),
         Execute(_insert_events, state.events),
     ]
-    return [step for step in steps if step.rows]
+    for step in steps:
+        if step.rows:
+            yield step
 
 
 def _prefixed(row: Row, *names: str) -> dict[str, Any]:
@@ -154,7 +165,7 @@ def _history(dialect: Dialect, keys: FromClause) -> ClauseElement:  # noqa: ARG0
     return select(table).select_from(keys.join(table, _same_key(table, keys)))
 
 
-def _same_key(table: FromClause, keys: FromClause) -> Any:  # noqa: ANN401
+def _same_key(table: FromClause, keys: FromClause) -> Any:
     return (table.c.repository_id == keys.c.repository_id) & (table.c.key == keys.c.key)
 
 
@@ -185,7 +196,7 @@ def _uploads(dialect: Dialect, numbers: FromClause) -> ClauseElement:  # noqa: A
 def _holds(dialect: Dialect, targets: FromClause) -> ClauseElement:  # noqa: ARG001
     table = schema.holds
 
-    def on(target: Any) -> Any:  # noqa: ANN401
+    def on(target: Any) -> Select[Any]:
         return (
             select(table).select_from(targets.join(table, target == targets.c.id)).where(table.c.released_at.is_(None))
         )
@@ -237,7 +248,7 @@ def _delete_files(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
 
 def _update_packages(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
     table = schema.packages
-    changes = {name: bindparam(f"b_{name}") for name in _PACKAGE_CHANGES if name != "id"}
+    changes: dict[str, Any] = {name: bindparam(f"b_{name}") for name in _PACKAGE_CHANGES if name != "id"}
     return update(table).where(table.c.id == bindparam("b_id")).values(changes)
 
 

@@ -19,9 +19,8 @@ from registry.changes.file import (
 )
 from registry.changes.state import Needs, State
 from registry.db.database import Lock
-from registry.errors import Protection
 from registry.ids import uuid7
-from registry.model import Actor, Repository, Versioning
+from registry.model import Actor, Protection, Repository, Versioning
 from registry.names import package_name
 from registry.protection import frozen_reason, is_frozen, reasons
 from registry.versions import version_name
@@ -114,7 +113,16 @@ class DeleteFile:
         elif marks and visible is not None and package is not None and is_frozen(visible, package):
             found.append(frozen_reason(package, state.now))
         if found:
-            refuse(state, self.actor, "file.delete", self.repository, self.key, found, package=package, version=removed)
+            refuse(
+                state,
+                self.actor,
+                "file.delete",
+                found,
+                repository=self.repository,
+                key=self.key,
+                package=package,
+                version=removed,
+            )
 
     def _marker(
         self, versioning: str, current: dict[str, Any] | None, package: dict[str, Any] | None, now: int

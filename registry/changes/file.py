@@ -9,8 +9,8 @@ from typing import Any
 from registry import audit
 from registry.changes.state import StaleError, State
 from registry.db.database import Lock, Scope
-from registry.errors import FileNotFoundInRegistryError, PreconditionFailedError, ProtectedError, Protection
-from registry.model import Actor, Repository
+from registry.errors import FileNotFoundInRegistryError, PreconditionFailedError, ProtectedError
+from registry.model import Actor, Protection, Repository
 from registry.names import package_name
 
 
@@ -32,7 +32,7 @@ def locks_of(repository: Repository, key: str) -> list[Lock]:
     return [Lock(Scope.REPOSITORY, str(repository.id), shared=True), own]
 
 
-def settled(state: State, repository: Repository) -> Any:  # noqa: ANN401
+def settled(state: State, repository: Repository) -> Any:
     """The repository's row, which the transaction holds still. Raises StaleError when it is not what was known."""
     row = state.repositories.get(repository.id)
     if row is None or row["package_depth"] != repository.package_depth:
@@ -47,9 +47,8 @@ def check_conditions(conditions: WriteConditions, visible: dict[str, Any] | None
             raise FileNotFoundInRegistryError(key)
         if conditions.if_match not in {"*", visible["etag"]}:
             raise PreconditionFailedError("If-Match")
-    if conditions.if_none_match is not None and visible is not None:
-        if conditions.if_none_match in {"*", visible["etag"]}:
-            raise PreconditionFailedError("If-None-Match")
+    if visible is not None and conditions.if_none_match in {"*", visible["etag"]}:
+        raise PreconditionFailedError("If-None-Match")
 
 
 def count(package: dict[str, Any], version: dict[str, Any] | None, sign: int) -> None:
@@ -67,10 +66,10 @@ def refuse(
     state: State,
     actor: Actor,
     action: str,
-    repository: Repository,
-    key: str,
     found: Sequence[Protection],
     *,
+    repository: Repository,
+    key: str,
     package: dict[str, Any] | None,
     version: dict[str, Any] | None = None,
 ) -> None:

@@ -22,9 +22,9 @@ from registry.changes.file import (
 from registry.changes.state import BytesNeededError, FileKey, Needs, StaleError, State
 from registry.clock import SECOND
 from registry.db.database import Lock, Scope
-from registry.errors import InvalidArgumentError, OverwriteDeniedError, Protection, UploadNotFoundError
+from registry.errors import InvalidArgumentError, OverwriteDeniedError, UploadNotFoundError
 from registry.ids import uuid7
-from registry.model import Actor, FileAttributes, FileVersion, Repository, Versioning
+from registry.model import Actor, FileAttributes, FileVersion, Protection, Repository, Versioning
 from registry.names import package_name
 from registry.protection import frozen_reason, is_frozen, reasons
 from registry.versions import version_of
@@ -37,7 +37,10 @@ DEFAULT_RETENTION_CLASS = "raw-evidence"
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The version that a put made or found. `spare`: equal bytes were there already, those just written are in excess."""
+    """The version that a put made or found.
+
+    `spare`: equal bytes were there already, those that were just written are in excess.
+    """
 
     version: FileVersion
     spare: bool
@@ -85,21 +88,18 @@ class PutFile:
         check_conditions(self.conditions, visible, self.key)
         upload = self._upload(state)
         if upload is not None and upload["completed_version"] is not None:
-            # The same completion again: its answer was lost on the way.
-            done = next((row for row in state.versions.get(key, ()) if row["id"] == upload["completed_version"]), None)
-            if done is None:
-                raise UploadNotFoundError(self.upload_id or "")
-            return self._stored(state, done)
+            return self._completed(state, upload)
         package = state.packages.get((self.repository.id, self.package)) if self.package is not None else None
         described = attribute_rows.dump(self.attributes)
         blob = state.blobs.get(self.content.identity)
-        if visible is not None and blob is not None and self._same(visible, blob, described):
-            if settings["versioning"] == Versioning.OFF or is_frozen(visible, package):
-                return self._again(state, visible, package)
+        same = visible is not None and blob is not None and self._same(visible, blob, described)
+        if visible is not None and same and (settings["versioning"] == Versioning.OFF or is_frozen(visible, package)):
+            return self._again(state, visible, package)
         self._check_package(state, package, visible)
         if visible is not None and settings["overwrite"] == "deny":
-            message = f"The repository {self.repository.name} refuses to replace files, and {self.key} exists."
-            raise OverwriteDeniedError(message)
+            raise OverwriteDeniedError(
+                f"The repository {self.repository.name} refuses to replace files, and {self.key} exists."
+            )
         replaced = self._replaced(state, key, settings["versioning"], package)
         retention = self._retention_class(state, package)
         if blob is None and self.content.storage_key is None:
@@ -112,7 +112,23 @@ class PutFile:
             state.remove_version(replaced)
         if self.package is not None:
             package = self._package(state, package, retention, visible)
-        version = self._version(state, settings["versioning"], current, package, blob, described)
+        version = {
+            **self._described(described),
+            "seq": 1 if current is None else current["seq"] + 1,
+            "null_version": settings["versioning"] != Versioning.ENABLED,
+            "package_id": package["id"] if package else None,
+            "revision": package["revision"] + 1 if package else None,
+            "blob_id": blob["id"],
+            "created_at": state.now,
+        }
+        self._add(state, version)
+        if upload is not None:
+            complete(state, upload, version)
+        self._tell(state, version, visible)
+        return self._stored(state, version)
+
+    def _add(self, state: State, version: dict[str, Any]) -> None:
+        """Add the version and what hangs on it."""
         state.add_version(version)
         if self.attributes.legal_hold:
             state.new_holds.append(legal_hold(self.actor, version, state.now))
@@ -127,12 +143,14 @@ class PutFile:
                 }
                 for number, offset, size, value in self.content.parts
             ]
-        if upload is not None:
-            upload["completed_version"] = self.version_id
-            upload["completed_at"] = state.now
-            state.completed_uploads.append(upload)
-        self._tell(state, version, visible)
-        return self._stored(state, version)
+
+    def _completed(self, state: State, upload: dict[str, Any]) -> Stored:
+        """The same completion again: its answer was lost on the way."""
+        versions = state.versions.get((self.repository.id, self.key), ())
+        done = next((row for row in versions if row["id"] == upload["completed_version"]), None)
+        if done is None:
+            raise UploadNotFoundError(self.upload_id or "")
+        return self._stored(state, done)
 
     def _stored(self, state: State, version: dict[str, Any]) -> Stored:
         blob = state.blobs.get(self.content.identity)
@@ -167,9 +185,7 @@ class PutFile:
                 state.refreshed_versions[version["id"]] = version
             state.touched.add((self.repository.id, self.key))
         if self.upload_id is not None and (upload := state.uploads.get(self.upload_id)) is not None:
-            upload["completed_version"] = version["id"]
-            upload["completed_at"] = state.now
-            state.completed_uploads.append(upload)
+            complete(state, upload, version)
         return self._stored(state, version)
 
     def _check_package(self, state: State, package: dict[str, Any] | None, visible: dict[str, Any] | None) -> None:
@@ -194,7 +210,7 @@ class PutFile:
         return replaced
 
     def _refuse(self, state: State, found: Sequence[Protection], package: dict[str, Any] | None) -> None:
-        refuse(state, self.actor, self.action, self.repository, self.key, found, package=package)
+        refuse(state, self.actor, self.action, found, repository=self.repository, key=self.key, package=package)
 
     def _retention_class(self, state: State, package: dict[str, Any] | None) -> str | None:
         """The class that this request chooses for its package; None where it leaves it as it is."""
@@ -208,8 +224,9 @@ class PutFile:
             raise StaleError  # the package was there when the rows were loaded, for another change of the batch
         if name not in state.retention_classes:
             known = ", ".join(sorted(state.retention_classes))
-            message = f"There is no retention class {name!r}; there are {known}."
-            raise InvalidArgumentError("x-amz-meta-retention-class", name, message)
+            raise InvalidArgumentError(
+                "x-amz-meta-retention-class", name, f"There is no retention class {name!r}; there are {known}."
+            )
         return name
 
     def _add_blob(self, state: State) -> dict[str, Any]:
@@ -252,26 +269,14 @@ class PutFile:
             state.change_package(package)
         return package
 
-    def _version(
-        self,
-        state: State,
-        versioning: str,
-        current: dict[str, Any] | None,
-        package: dict[str, Any] | None,
-        blob: dict[str, Any],
-        described: str,
-    ) -> dict[str, Any]:
+    def _described(self, described: str) -> dict[str, Any]:
+        """What the request alone says of the version's row."""
         checksum = self.content.checksum
         return {
             "repository_id": self.repository.id,
             "key": self.key,
-            "seq": 1 if current is None else current["seq"] + 1,
             "id": self.version_id,
-            "null_version": versioning != Versioning.ENABLED,
             "delete_marker": False,
-            "package_id": package["id"] if package else None,
-            "revision": package["revision"] + 1 if package else None,
-            "blob_id": blob["id"],
             "size": self.content.size,
             "sha256": self.content.sha256,
             "etag": self.content.etag,
@@ -281,7 +286,6 @@ class PutFile:
             "part_count": len(self.content.parts) or None,
             "attributes": described,
             "storage_class": self.attributes.storage_class,
-            "created_at": state.now,
             "created_by": self.actor.account_id,
             "lock_mode": self.attributes.lock_mode,
             "retain_until": self.attributes.retain_until,
@@ -314,9 +318,16 @@ class PutFile:
         )
 
 
+def complete(state: State, upload: dict[str, Any], version: dict[str, Any]) -> None:
+    """Mark the upload as the one that made the version."""
+    upload["completed_version"] = version["id"]
+    upload["completed_at"] = state.now
+    state.completed_uploads.append(upload)
+
+
 def implicit_package(state: State, actor: Actor, repository: Repository, name: str) -> dict[str, Any]:
     """A package that comes into being with its first file."""
-    package = {
+    package: dict[str, Any] = {
         "id": f"pkg_{uuid7()}",
         "repository_id": repository.id,
         "name": name,
@@ -353,7 +364,7 @@ def implicit_package(state: State, actor: Actor, repository: Repository, name: s
     )
     payload = {"repository": repository.name, "package": name, "package_id": package["id"]}
     state.events.append(
-        events.event(state.now, "package.created", payload, repository_id=repository.id, package_id=str(package["id"]))
+        events.event(state.now, "package.created", payload, repository_id=repository.id, package_id=package["id"])
     )
     return package
 

@@ -45,7 +45,7 @@ class Change(Protocol):
     def needs(self, needs: Needs) -> None:
         """Add what it has to see."""
 
-    def decide(self, state: State) -> Any:  # noqa: ANN401
+    def decide(self, state: State) -> Any:
         """Alter the state and return the result, or refuse by raising a RegistryError."""
 
 

@@ -101,7 +101,7 @@ class Database(Protocol):
 class BatchWork(Protocol):
     """How a batch of changes becomes one unit of work; the result is a list of outcomes in their order."""
 
-    def __call__(self, changes: Sequence[Any]) -> Work:
+    def __call__(self, changes: Sequence[Any], /) -> Work:
         """The unit of work."""
 
 
@@ -119,5 +119,6 @@ def open_database(url: str, batch: BatchWork) -> Database:
         from registry.db.postgresql import PostgresqlDatabase  # noqa: PLC0415
 
         return PostgresqlDatabase(url, batch)
-    message = f"unknown kind of database {parsed.drivername!r}: use sqlite+aiosqlite:///PATH or postgresql+asyncpg://…"
-    raise ValueError(message)
+    raise ValueError(
+        f"unknown kind of database {parsed.drivername!r}: use sqlite+aiosqlite:///PATH or postgresql+asyncpg://…"
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +38,7 @@ async def revisions(url: str) -> tuple[str | None, str]:
     return await _with_connection(url, _compare)
 
 
-async def _with_connection(url: str, act: Any) -> tuple[str | None, str]:  # noqa: ANN401
+async def _with_connection(url: str, act: Any) -> tuple[str | None, str]:
     engine = create_async_engine(url, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
@@ -49,10 +48,11 @@ async def _with_connection(url: str, act: Any) -> tuple[str | None, str]:  # noq
             outcome: tuple[str | None, str] = await connection.run_sync(act)
             await connection.commit()
             return outcome
-    except (OSError, SQLAlchemyError, asyncio.TimeoutError) as error:
+    except (TimeoutError, OSError, SQLAlchemyError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        message = f"cannot open the database {make_url(url).render_as_string(hide_password=True)}: {reason}"
-        raise StorageUnavailableError(message) from error
+        raise StorageUnavailableError(
+            f"cannot open the database {make_url(url).render_as_string(hide_password=True)}: {reason}"
+        ) from error
     finally:
         await engine.dispose()
 
@@ -69,8 +69,7 @@ def _alone(url: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("ab")
     except OSError as error:
-        message = f"cannot open the database {parsed.database}: {error}"
-        raise StorageUnavailableError(message) from error
+        raise StorageUnavailableError(f"cannot open the database {parsed.database}: {error}") from error
     with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -35,7 +35,7 @@ _REPEATABLE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 def _unavailable(error: BaseException) -> RegistryError:
     if isinstance(error, asyncpg.DiskFullError):
         return StorageFullError(f"There is no room for the records: {error}. Nothing was stored.")
-    return StorageUnavailableError(f"The database does not answer: {error or type(error).__name__}. Try again.")
+    return StorageUnavailableError(f"The database does not answer: {str(error) or type(error).__name__}. Try again.")
 
 
 class PostgresqlDatabase:
@@ -63,10 +63,11 @@ class PostgresqlDatabase:
                 command_timeout=60,
                 server_settings={"application_name": "artifact-store", "jit": "off"},
             )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError) as error:
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             where = parsed.render_as_string(hide_password=True)
-            message = f"cannot reach the database {where}: {error or type(error).__name__}"
-            raise StorageUnavailableError(message) from error
+            raise StorageUnavailableError(
+                f"cannot reach the database {where}: {str(error) or type(error).__name__}"
+            ) from error
         self._engine = create_async_engine(self.url, pool_size=5, max_overflow=5, pool_pre_ping=True)
         self._writers = [asyncio.create_task(self._write()) for _ in range(WRITERS)]
 
@@ -126,11 +127,12 @@ class PostgresqlDatabase:
     async def rows(self, maker: Maker, parameters: Mapping[str, Any]) -> Sequence[Row]:
         statement = self._statement(maker)
         try:
-            return await self._pool.fetch(statement.text, *statement.arguments(parameters))
+            found: list[Row] = await self._pool.fetch(statement.text, *statement.arguments(parameters))
         except _LOST as error:
             raise _unavailable(error) from error
+        return found
 
-    async def submit(self, change: Change[Any]) -> Any:  # noqa: ANN401
+    async def submit(self, change: Change[Any]) -> Any:
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((change, future))
         self._wake.set()
@@ -199,7 +201,7 @@ class PostgresqlDatabase:
             await asyncio.sleep(delay)
         return False
 
-    async def _run(self, connection: Any, work: Work) -> Any:  # noqa: ANN401
+    async def _run(self, connection: Any, work: Work) -> Any:
         """Drive a unit of work to its end and return its result."""
         try:
             step = next(work)
@@ -218,7 +220,7 @@ class PostgresqlDatabase:
             return end.value
 
 
-async def take(connection: Any, locks: Iterable[Lock]) -> None:  # noqa: ANN401
+async def take(connection: Any, locks: Iterable[Lock]) -> None:
     """Take the locks, shared ones first, each kind in the order of its numbers.
 
     Shared locks are only ever on repositories, exclusive ones of repositories are taken alone: no ring.
@@ -228,5 +230,6 @@ async def take(connection: Any, locks: Iterable[Lock]) -> None:  # noqa: ANN401
         numbers = sorted({lock.number for lock in wanted if lock.shared is shared})
         if numbers:
             await connection.execute(
-                f"SELECT {call}(number) FROM unnest($1::bigint[]) WITH ORDINALITY AS l(number, position)", numbers
+                f"SELECT {call}(number) FROM unnest($1::bigint[]) AS wanted(number)",  # noqa: S608 - one of the two
+                numbers,
             )

@@ -156,7 +156,7 @@ def _resolve(futures: list[asyncio.Future[Any]], outcomes: list[Any]) -> None:
             future.set_result(outcome)
 
 
-def run(connection: sqlite3.Connection, statements: Statements, work: Work) -> Any:  # noqa: ANN401
+def run(connection: sqlite3.Connection, statements: Statements, work: Work) -> Any:
     """Drive a unit of work to its end and return its result."""
     try:
         step = next(work)
@@ -193,8 +193,7 @@ class SqliteDatabase:
         self.url = url
         self._path = make_url(url).database or ""
         if not self._path or self._path == ":memory:":
-            message = "SQLite needs a file: several workers share the database"
-            raise ValueError(message)
+            raise ValueError("SQLite needs a file: several workers share the database")
         self._batch = batch
         self._statements = Statements()
         self._gate = WriteGate(Path(f"{self._path}-writer"))
@@ -213,8 +212,7 @@ class SqliteDatabase:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._reader = connect(self._path, read_only=True)
         except (OSError, sqlite3.Error) as error:
-            message = f"cannot open the database {path}: {error}"
-            raise StorageUnavailableError(message) from error
+            raise StorageUnavailableError(f"cannot open the database {path}: {error}") from error
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="sqlite-reader")
         self._engine = _engine(self.url, begin="BEGIN")
         # No connection is kept: a transaction is rare, and a kept one would hold its thread.
@@ -275,7 +273,7 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise _unavailable(error) from error
 
-    async def submit(self, change: Change[Any]) -> Any:  # noqa: ANN401
+    async def submit(self, change: Change[Any]) -> Any:
         return await self._writer.submit(change)
 
 
@@ -283,7 +281,7 @@ def _engine(url: str, *, begin: str) -> AsyncEngine:
     engine = create_async_engine(url, poolclass=NullPool)
 
     @event.listens_for(engine.sync_engine, "connect")
-    def connected(connection: Any, record: Any) -> None:  # noqa: ANN401, ARG001
+    def connected(connection: Any, record: Any) -> None:  # noqa: ARG001
         # The driver must not begin transactions of its own: "begin" below says which kind.
         connection.isolation_level = None
         cursor = connection.cursor()
@@ -292,7 +290,7 @@ def _engine(url: str, *, begin: str) -> AsyncEngine:
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
-    def began(connection: Any) -> None:  # noqa: ANN401
+    def began(connection: Any) -> None:
         connection.exec_driver_sql(begin)
 
     return engine

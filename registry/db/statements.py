@@ -25,7 +25,7 @@ Row: TypeAlias = Any
 """A driver's row: subscriptable by column name."""
 
 SQLITE: Dialect = sqlite_dialect(paramstyle="qmark")
-POSTGRESQL: Dialect = postgresql_dialect()
+POSTGRESQL: Dialect = postgresql_dialect()  # type: ignore[no-untyped-call] # ships no types for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +139,9 @@ def replacing(table: Table) -> Maker:
     def statement(dialect: Dialect) -> ClauseElement:
         family = sqlite if dialect.name == "sqlite" else postgresql
         upsert: Any = family.insert(table).values(columns)
-        return upsert.on_conflict_do_update(
+        replaced: ClauseElement = upsert.on_conflict_do_update(
             index_elements=keys, set_={name: upsert.excluded[name] for name in columns if name not in keys}
         )
+        return replaced
 
     return statement

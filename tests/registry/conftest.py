@@ -9,9 +9,7 @@ import pytest
 
 from backends.filesystem import FilesystemStore
 from registry.db.migrate import migrate
-from registry.model import Actor, RetentionClass
-from registry.registry import Registry
-from tests.registry.world import CLASSES, World
+from tests.registry.world import World
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

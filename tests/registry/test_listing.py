@@ -15,8 +15,30 @@ from tests.registry.world import World
 
 KEYS = sorted(
     {
-        "a", "a/", "a/b", "a/b/c", "a/b/d", "a//x", "a0", "aé", "a\U0001f600", "b", "b/1", "b/2", "c%20d", "c+d", "c d",
-        "z\U0010ffff", "z\U0010ffff/x", "é/1", "é/2", "A", "_", "-", "a\ud7ff/x", "a\ue000/y",
+        "a",
+        "a/",
+        "a/b",
+        "a/b/c",
+        "a/b/d",
+        "a//x",
+        "a0",
+        "aé",
+        "a\U0001f600",
+        "b",
+        "b/1",
+        "b/2",
+        "c%20d",
+        "c+d",
+        "c d",
+        "z\U0010ffff",
+        "z\U0010ffff/x",
+        "é/1",
+        "é/2",
+        "A",
+        "_",
+        "-",
+        "a\ud7ff/x",
+        "a\ue000/y",
         *(f"run-{run:03}/report/{file:02}.json" for run in range(12) for file in range(7)),
     },
     key=str.encode,
@@ -44,7 +66,12 @@ async def listed(world: World) -> World:
     await world.repository()
     rows = [
         {
-            "repository_id": 1, "key": key, "size": 1, "etag": "e", "modified_at": 1, "storage_class": "STANDARD",
+            "repository_id": 1,
+            "key": key,
+            "size": 1,
+            "etag": "e",
+            "modified_at": 1,
+            "storage_class": "STANDARD",
             "created_by": "x",
         }
         for key in KEYS

@@ -33,7 +33,11 @@ SECOND = os.urandom(1000)
 
 async def begin(world: World, key: str = "run/big", **options: object) -> Upload:
     return await world.registry.uploads.create(
-        world.alice, "evidence", key, FileAttributes(content_type="x/y"), **options  # type: ignore[arg-type]
+        world.alice,
+        "evidence",
+        key,
+        FileAttributes(content_type="x/y"),
+        **options,  # type: ignore[arg-type]
     )
 
 
@@ -46,7 +50,12 @@ async def send(world: World, upload: Upload, number: int, data: bytes, checksum:
 async def complete(world: World, upload: Upload, parts: list[UploadPart], **options: object):  # noqa: ANN201
     named = [CompletedPart(part.number, part.etag, part.checksum) for part in parts]
     return await world.registry.uploads.complete(
-        world.alice, "evidence", upload.key, upload.id, named, **options  # type: ignore[arg-type]
+        world.alice,
+        "evidence",
+        upload.key,
+        upload.id,
+        named,
+        **options,  # type: ignore[arg-type]
     )
 
 
@@ -180,9 +189,7 @@ async def test_copying_a_part(world: World) -> None:
     await world.put("source", FIRST)
     source = await world.registry.files.get(world.alice, "evidence", "source")
     upload = await begin(world)
-    part = await world.registry.uploads.copy_part(
-        world.alice, source, 100, 1100, "evidence", "run/big", upload.id, 1
-    )
+    part = await world.registry.uploads.copy_part(world.alice, source, 100, 1100, "evidence", "run/big", upload.id, 1)
     await complete(world, upload, [part])
     assert await world.read("run/big") == FIRST[100:1100]
 
@@ -197,9 +204,7 @@ async def test_lists(world: World) -> None:
     found: list[str] = []
     key_marker = id_marker = ""
     while True:
-        page = await uploads.list(
-            world.alice, "evidence", key_marker=key_marker, upload_id_marker=id_marker, limit=1
-        )
+        page = await uploads.list(world.alice, "evidence", key_marker=key_marker, upload_id_marker=id_marker, limit=1)
         found += [upload.key for upload in page.uploads]
         if page.next_key is None:
             break
