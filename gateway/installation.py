@@ -9,7 +9,7 @@ import contextlib
 from dataclasses import dataclass
 
 from gateway.app import registry_of
-from gateway.keyring import KeyPair, Keyring, KeyringError
+from gateway.keyring import MASTER_KEY, KeyPair, Keyring, KeyringError
 from gateway.settings import Settings
 from registry.accounts import Accounts
 from registry.db.migrate import migrate, revisions
