@@ -6,11 +6,11 @@ aiohttp parses and keeps connections; everything that is said to a client, a par
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any, Protocol, cast
 
 from aiohttp import web
-from aiohttp.streams import StreamReader
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError
 
 from gateway.http.sending import Response
@@ -35,34 +35,42 @@ class Face(Protocol):
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_face", "_header_timeout", "_header_timer")
+    __slots__ = ("_face", "_header_timeout", "_header_timer", "_last_body")
 
     def __init__(self, server: Server, face: Face, header_timeout: float, **options: Any) -> None:
         super().__init__(server, **options)
         self._face = face
         self._header_timeout = header_timeout
         self._header_timer: asyncio.TimerHandle | None = None
+        self._last_body: StreamReader = EMPTY_PAYLOAD
 
-    def hang_up(self) -> None:
-        """Close after the answer at once: nothing more is read, what the client may still send is not waited for."""
-        self._lingering_time = 0.0
+    def give_up_body(self, *, wait: bool) -> None:
+        """Nobody reads the rest of the current body. With `wait` it is read past for the lingering time, so that a
+        client that is still sending reads the answer; without, the connection closes at once after the answer."""
+        self._last_body = EMPTY_PAYLOAD
+        if not wait:
+            self._lingering_time = 0.0
 
     def data_received(self, data: bytes) -> None:
+        heads = self._request_count
         super().data_received(data)
-        if self._messages and not hasattr(self._messages[-1][0], "method"):
-            # Nothing that could be read follows, so whoever waits for the rest of a body would wait for ever.
-            self._fail_bodies("the framing of the request is broken")
-        idle = self._waiter is not None and not self._waiter.done()
-        if idle and self._header_timer is None:
-            self._header_timer = self._loop.call_later(self._header_timeout, self._header_late)
-        elif not idle and self._header_timer is not None:
+        if self._request_count > heads:
             self._stop_header_timer()
+            message, body = self._messages[-1]
+            if isinstance(message, RawRequestMessage):
+                self._last_body = body
+            else:
+                # Nothing that could be read follows: who waits for the rest of a body would wait for ever.
+                self._fail_body("the framing of the request is broken")
+        elif self._last_body.is_eof() and self._header_timer is None:
+            self._header_timer = self._loop.call_later(self._header_timeout, self._header_late)
 
-    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it return whether to stay open
-        if self.ssl_context is not None or (self._current_request is None and not self._messages):
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it say whether to stay open
+        waiting = self._waiter is not None and not self._waiter.done()
+        if waiting or self._request_count == 0 or self.ssl_context is not None:
             return False
         # The client has said its last word but may still listen: answer, then close.
-        self._fail_bodies("the request was cut short")
+        self._fail_body("the request was cut short")
         self.close()
         return True
 
@@ -90,16 +98,10 @@ class Connection(RequestHandler):
             self._header_timer.cancel()
             self._header_timer = None
 
-    def _fail_bodies(self, reason: str) -> None:
-        for content in self._unfinished():
-            content.set_exception(RequestPayloadError(reason))
-
-    def _unfinished(self) -> Iterator[StreamReader]:
-        current = self._current_request
-        queued = [payload for _, payload in self._messages]
-        for content in [current.content, *queued] if current is not None else queued:
-            if not content.is_eof():
-                yield content
+    def _fail_body(self, reason: str) -> None:
+        # Of all bodies only the last can be unfinished.
+        if not self._last_body.is_eof():
+            self._last_body.set_exception(RequestPayloadError(reason))
 
 
 class Server(web.Server):

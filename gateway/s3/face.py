@@ -31,6 +31,10 @@ from registry.registry import Registry
 LOG = logging.getLogger(__name__)
 
 
+READ_PAST = 64 * 1024
+"""Bytes of a refused body that are read past, so that the connection can go on."""
+
+
 class Observer(Protocol):
     """Who counts and times requests; see gateway.http.metrics."""
 
@@ -211,23 +215,36 @@ class S3Face:
         if refused.code == "NoSuchBucket":
             refused.message += address.hint(exchange.host, self._configuration.domains)
         document = xml.error_document(refused, exchange.address.resource, exchange.id)
-        return Response(refused.status, [XML, *refused.headers.items()], document)
+        return Response(
+            refused.status,
+            [XML, *refused.headers.items()],
+            document,
+            # What was not read in time is not waited for any longer.
+            close=refused.code == "RequestTimeout",
+        )
 
     async def _send(self, exchange: Exchange, response: Response) -> None:
         request = exchange.request
         response.headers += _identity(exchange.id)
         if not request.content.is_eof():
-            response.close = True
-            # Whether a client that was not told to will send its body after all cannot be known.
-            unasked = exchange.ordered is not None and not exchange.ordered.asked
-            if (unasked or request.content.exception() is not None) and isinstance(request.protocol, Connection):
-                request.protocol.hang_up()
+            self._give_up_body(exchange, response)
         try:
             await response.send(request)
         except ConnectionError as error:
             LOG.debug("%s: %s", exchange.operation, error)
         except Exception:
             LOG.exception("the answer to %s was cut off", exchange.operation)
+
+    def _give_up_body(self, exchange: Exchange, response: Response) -> None:
+        """A body that was not read: little that is on its way is read past; for more, the connection closes."""
+        request = exchange.request
+        # Whether a client that was not told to will send its body after all cannot be known.
+        unasked = exchange.ordered is not None and not exchange.ordered.asked
+        lost = unasked or response.close or request.content.exception() is not None
+        if lost or request.content_length is None or request.content_length > READ_PAST:
+            response.close = True
+        if isinstance(request.protocol, Connection):
+            request.protocol.give_up_body(wait=not lost)
 
     def _tell(self, exchange: Exchange, response: Response | None) -> None:
         request = exchange.request

@@ -71,7 +71,7 @@ def parse(body: bytes, root: str, lists: Iterable[str] = ()) -> Node:
         parsed = xmltodict.parse(
             body, disable_entities=True, strip_whitespace=False, xml_attribs=False, force_list=tuple(lists)
         )
-    except (ExpatError, ValueError) as error:
+    except (ExpatError, ValueError, LookupError) as error:
         raise S3Error("MalformedXML", f"The XML you provided was not well-formed: {error}.") from None
     content = parsed.get(root)
     if root not in parsed:

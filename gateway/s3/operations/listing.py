@@ -38,7 +38,7 @@ def token(place: str) -> str:
 def token_value(said: str) -> str:
     """Where a continuation token points. Raises S3Error for one that was not given out."""
     try:
-        return base64.urlsafe_b64decode(said.encode()).decode()
+        return base64.b64decode(said, altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         raise invalid_argument("continuation-token", said, "The continuation token provided is incorrect") from None
 
