@@ -203,7 +203,8 @@ class Uploads:
         stored = await self._named_parts(upload, parts)
         total = sum(part["size"] for part in stored)
         if size is not None and size != total:
-            raise LengthMismatchError(size, total)
+            message = f"The size announced for the whole, {size} bytes, is not that of its parts together: {total} bytes."
+            raise InvalidRequestError(message)
         within(FILE_LIMIT, total)
         await self._files.check_early(found.id, key, conditions)
         content = await self._assemble(upload, stored, total, checksum)
