@@ -16,10 +16,11 @@ from sqlalchemy.sql import ClauseElement
 
 from backends.store import Buffers, StoredPart, StoreError, UploadGoneError
 from registry import attributes as attribute_rows
-from registry.blobs import Blobs, Content, settle, translated, within
+from registry.blobs import DEFAULT_CHECKSUM, Blobs, Content, settle, translated, within
 from registry.changes.file import UNCONDITIONAL, WriteConditions
 from registry.changes.put_file import PutFile
 from registry.changes.upload import AbortUpload, BeginUpload, PutPart
+from registry.control import refuse_control
 from registry.db import schema
 from registry.db.database import Database
 from registry.digests import Digests, composite
@@ -33,7 +34,7 @@ from registry.errors import (
     PartTooSmallError,
     UploadNotFoundError,
 )
-from registry.files import DEFAULT_CHECKSUM, Files
+from registry.files import Files
 from registry.listing import bounds, common_prefix
 from registry.model import (
     Actor,
@@ -95,6 +96,7 @@ class Uploads:
         """Begin an upload. Its parts and the whole are to carry `checksum_algorithm`, where one is given."""
         found = await self._repositories.permitted(actor, "file.write", repository)
         check_key(key)
+        refuse_control(found, key)
         try:
             token = await self._blobs.default.create_multipart()
         except StoreError as error:
@@ -203,7 +205,9 @@ class Uploads:
         stored = await self._named_parts(upload, parts)
         total = sum(part["size"] for part in stored)
         if size is not None and size != total:
-            message = f"The size announced for the whole, {size} bytes, is not that of its parts together: {total} bytes."
+            message = (
+                f"The size announced for the whole, {size} bytes, is not that of its parts together: {total} bytes."
+            )
             raise InvalidRequestError(message)
         within(FILE_LIMIT, total)
         await self._files.check_early(found.id, key, conditions)
