@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from aiohttp import web
+
 from gateway.admin import documents
-from gateway.admin.call import Answer, Call
+from gateway.admin.call import Call
 
 
-async def who_am_i(call: Call) -> Answer:
+async def who_am_i(call: Call) -> web.StreamResponse:
     return call.document(documents.caller(call.actor))

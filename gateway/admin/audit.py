@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+from aiohttp import web
+
 from gateway.admin import documents
-from gateway.admin.call import Answer, Call, encode
+from gateway.admin.call import Call, encode
 from gateway.admin.rooms import AuditEntry, AuditQuery, Page
-from gateway.http.sending import Generated, Response
+from gateway.admin.streaming import Streamed
+from gateway.http.sending import Generated
 from registry.timestamps import parse_timestamp
 
 _PLAIN = (
@@ -25,15 +28,17 @@ _PLAIN = (
 )
 
 
-async def list_all(call: Call) -> Answer:
+async def list_all(call: Call) -> web.StreamResponse:
     return call.page(await call.registry.audit.query(call.actor, _query(call), **call.place), documents.audit_entry)
 
 
-async def export(call: Call) -> Answer:
+async def export(call: Call) -> web.StreamResponse:
     # The first page is read before the answer begins, so that a refusal is still a problem document.
     first = await call.registry.audit.query(call.actor, _query(call), **call.place)
-    lines = b"" if call.request.method == "HEAD" else Generated(_lines(call, first))
-    return Response(200, [("Content-Type", "application/x-ndjson")], lines)
+    headers = [("Content-Type", "application/x-ndjson")]
+    if call.request.method == "HEAD":
+        return web.Response(headers=headers)
+    return Streamed(200, headers, Generated(_lines(call, first)))
 
 
 async def _lines(call: Call, page: Page[AuditEntry]) -> AsyncIterator[bytes]:

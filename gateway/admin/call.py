@@ -13,12 +13,11 @@ from aiohttp import web
 from gateway.admin.rooms import AdminRegistry, Page
 from gateway.http import conditions
 from gateway.http.body import Body
-from gateway.http.sending import Response, Sender
+from gateway.http.sending import Sender
 from registry.errors import PreconditionFailedError
 from registry.model import Actor
 
 T = TypeVar("T")
-Answer = web.StreamResponse | Response
 
 PREFIX = "/api/v1"
 

@@ -83,6 +83,11 @@ class Operation:
         """Path parameters that may hold slashes."""
         return frozenset(part.name for part in self.parameters if part.location == "path" and part.name == "path")
 
+    @property
+    def repeatable(self) -> bool:
+        """May a request be sent again under its Idempotency-Key?"""
+        return any(parameter.name == "Idempotency-Key" for parameter in self.parameters)
+
     def read(
         self, path: Mapping[str, str], query: Iterable[tuple[str, str]], headers: Mapping[str, str]
     ) -> tuple[dict[str, Any], dict[str, str]]:

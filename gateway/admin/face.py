@@ -5,26 +5,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from gateway.admin import rooms
 from gateway.admin.authentication import Caller, identify
-from gateway.admin.call import Answer, Call, encode
+from gateway.admin.call import Call, encode
 from gateway.admin.contract import Contract, Operation
 from gateway.admin.documentation import page
 from gateway.admin.operations import OPERATIONS
 from gateway.admin.problems import CODES, Problem, respond, translate
 from gateway.admin.rooms import AdminRegistry
 from gateway.http.body import Body
-from gateway.http.logging import request_id
-from gateway.http.sending import Response, Sender
+from gateway.http.sending import Sender
 from registry.errors import ConflictError
 
 LOG = logging.getLogger(__name__)
@@ -35,7 +32,6 @@ TEXT_LIMIT = 64 * 1024 * 1024
 """Bytes of a body of text: a SHA256SUMS of some hundred thousand files."""
 ANY = "*/*"
 
-_REQUEST_ID = "X-Request-Id"
 _KEPT_HEADERS = ("Content-Type", "ETag", "Location")
 
 
@@ -51,14 +47,14 @@ class Configuration:
 def application(registry: AdminRegistry, configuration: Configuration) -> web.Application:
     """What is served under /api/v1. Its runner must leave bodies as they come: `auto_decompress=False`."""
     face = _Face(registry, configuration, Contract.load())
-    app = web.Application(middlewares=[_answering])
+    app = web.Application(middlewares=[_refusing])
     app.cleanup_ctx.append(face.sending)
     for operation in face.contract.operations:
         path = operation.path
         for name in operation.rest_of_path:
             path = path.replace(f"{{{name}}}", f"{{{name}:.+}}")
         for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
-            app.router.add_route(method, path, cast("Handler", partial(face.answer, operation)))
+            app.router.add_route(method, path, partial(face.answer, operation))
     return app
 
 
@@ -93,7 +89,7 @@ class _Face:
         yield
         self._sender.close()
 
-    async def answer(self, operation: Operation, request: web.Request) -> Answer:
+    async def answer(self, operation: Operation, request: web.Request) -> web.StreamResponse:
         """Answer a request to an operation. Raises what the middleware renders."""
         if operation.public:
             return web.Response(body=self._document, content_type="application/json")
@@ -115,7 +111,7 @@ class _Face:
         content = await self._read(request, caller)
         call.content = operation.read_content(_media_type(request), content)
         key = request.headers.get("Idempotency-Key")
-        if key is not None and operation.method == "POST":
+        if key is not None and operation.repeatable:
             return await _Repeatable(self._registry.idempotency, call, key, content).run(operation)
         return await OPERATIONS[operation.id](call)
 
@@ -141,7 +137,7 @@ class _Repeatable:
         said = f"{request.method} {request.raw_path} {_media_type(request)}\n".encode() + content
         self._fingerprint = hashlib.sha256(said).hexdigest()
 
-    async def run(self, operation: Operation) -> Answer:
+    async def run(self, operation: Operation) -> web.StreamResponse:
         actor = self._call.actor
         known = await self._room.begin(actor, self._key, self._fingerprint)
         if known is not None:
@@ -176,25 +172,10 @@ def _media_type(request: web.Request) -> str:
 
 
 @web.middleware
-async def _answering(
+async def _refusing(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Give the request an id, and turn what is refused, and what was not foreseen, into problem documents."""
-    known = request_id.get()
-    identity = known or uuid.uuid4().hex
-    token = request_id.set(identity)
-    try:
-        response = await _refusing(request, handler)
-    finally:
-        request_id.reset(token)
-    if isinstance(response, Response):
-        response.headers.append((_REQUEST_ID, identity))
-    else:
-        response.headers[_REQUEST_ID] = identity
-    return cast("web.StreamResponse", response)
-
-
-async def _refusing(request: web.Request, handler: Callable[[web.Request], Awaitable[Answer]]) -> Answer:
+    """Turn what is refused, and what was not foreseen, into problem documents."""
     try:
         return await handler(request)
     except Exception as error:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from aiohttp import web
+
 from gateway.admin import documents
-from gateway.admin.call import Answer, Call
+from gateway.admin.call import Call
 from gateway.admin.rooms import HoldQuery
 
 _CRITERIA = ("repository", "package_id", "version_id", "name", "case_ref", "active")
 
 
-async def list_all(call: Call) -> Answer:
+async def list_all(call: Call) -> web.StreamResponse:
     query = HoldQuery(**{name: call.get(name) for name in _CRITERIA})
     return call.page(await call.registry.holds.list(call.actor, query, **call.place), documents.hold)
 
 
-async def place(call: Call) -> Answer:
+async def place(call: Call) -> web.StreamResponse:
     wanted = call.content
     placed = await call.registry.holds.place(
         call.actor,
@@ -27,6 +29,6 @@ async def place(call: Call) -> Answer:
     return call.created(documents.hold(placed))
 
 
-async def release(call: Call) -> Answer:
+async def release(call: Call) -> web.StreamResponse:
     released = await call.registry.holds.release(call.actor, call.values["hold_id"], reason=call.content["reason"])
     return call.document(documents.hold(released))

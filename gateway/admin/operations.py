@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
+from aiohttp import web
+
 from gateway.admin import (
     accounts,
     audit,
@@ -18,9 +20,9 @@ from gateway.admin import (
     storage,
     uploads,
 )
-from gateway.admin.call import Answer, Call
+from gateway.admin.call import Call
 
-Handler: TypeAlias = Callable[[Call], Awaitable[Answer]]
+Handler: TypeAlias = Callable[[Call], Awaitable[web.StreamResponse]]
 
 OPERATIONS: Mapping[str, Handler] = {
     "whoAmI": accounts.who_am_i,

@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from urllib.parse import quote
 
+from aiohttp import web
+
 from gateway.admin import documents
-from gateway.admin.call import Answer, Call, gone
+from gateway.admin.call import Call, gone
 from gateway.admin.problems import FieldError, Problem, invalid
+from gateway.admin.streaming import Streamed
 from gateway.http import conditions
 from gateway.http.ranges import content_range, parse_range
-from gateway.http.sending import Response, Unsent
+from gateway.http.sending import Unsent
 from registry.errors import FileNotFoundInRegistryError, PreconditionFailedError
 from registry.files import UNCONDITIONAL, WriteConditions
 from registry.model import FileAttributes, FileVersion, Package
@@ -26,13 +29,13 @@ _SHA256 = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/]{43}=):\s*(?:,|$)"
 _HARMLESS = (("Content-Security-Policy", "sandbox; default-src 'none'"), ("X-Content-Type-Options", "nosniff"))
 
 
-async def list_all(call: Call) -> Answer:
+async def list_all(call: Call) -> web.StreamResponse:
     package = await _package(call)
     page = await call.registry.packages.files(call.actor, package.id, **call.place)
     return call.page(page, lambda version: documents.file(version, package.name))
 
 
-async def get(call: Call) -> Answer:
+async def get(call: Call) -> web.StreamResponse:
     package = await _package(call)
     version = await call.registry.files.get(call.actor, package.repository, _key(package, call), call.get("version_id"))
     headers = [
@@ -43,7 +46,7 @@ async def get(call: Call) -> Answer:
         *_HARMLESS,
     ]
     if not conditions.is_modified(call.headers, version.etag, version.created_at):
-        return Response(304, headers)
+        return Streamed(304, headers, Unsent(0))
     headers += [("Content-Type", version.attributes.content_type), *version.attributes.headers.items()]
     stretch = parse_range(_range(call, version), version.size)
     if stretch is None:
@@ -53,11 +56,11 @@ async def get(call: Call) -> Answer:
         status, (start, stop) = 206, stretch
         headers.append(("Content-Range", content_range(start, stop, version.size)))
     if call.request.method == "HEAD" or start == stop:
-        return Response(status, headers, Unsent(stop - start))
-    return Response(status, headers, call.sender.file(await call.registry.files.open(version), start, stop))
+        return Streamed(status, headers, Unsent(stop - start))
+    return Streamed(status, headers, call.sender.file(await call.registry.files.open(version), start, stop))
 
 
-async def put(call: Call) -> Answer:
+async def put(call: Call) -> web.StreamResponse:
     package = await _package(call)
     key = _key(package, call)
     existed = await _exists(call, package, key)
@@ -84,7 +87,7 @@ async def put(call: Call) -> Answer:
     return call.created(documents.file(version, package.name), f"/packages/{package.id}/files/{path}")
 
 
-async def delete(call: Call) -> Answer:
+async def delete(call: Call) -> web.StreamResponse:
     package = await _package(call)
     key = _key(package, call)
     if not await _exists(call, package, key):

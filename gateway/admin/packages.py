@@ -6,8 +6,10 @@ import base64
 import hashlib
 from typing import Any
 
+from aiohttp import web
+
 from gateway.admin import documents
-from gateway.admin.call import Answer, Call, etag
+from gateway.admin.call import Call, etag
 from gateway.admin.rooms import AuditQuery, PackageQuery
 from registry import manifest, sha256sums
 from registry.model import Package, PackageStatus
@@ -27,7 +29,7 @@ _PLAIN = (
 )
 
 
-async def create(call: Call) -> Answer:
+async def create(call: Call) -> web.StreamResponse:
     wanted = call.content
     created = await call.registry.packages.create(
         call.actor,
@@ -41,7 +43,7 @@ async def create(call: Call) -> Answer:
     return call.created(documents.package(created), f"/packages/{created.id}")
 
 
-async def list_all(call: Call) -> Answer:
+async def list_all(call: Call) -> web.StreamResponse:
     criteria: dict[str, Any] = {name: call.get(name) for name in _PLAIN}
     criteria |= {name: parse_timestamp(call.values[name]) for name in _TIMES if name in call.values}
     filters = call.values.get("filters", {})
@@ -54,11 +56,11 @@ async def list_all(call: Call) -> Answer:
     return call.page(await call.registry.packages.list(call.actor, query, **call.place), documents.package)
 
 
-async def get(call: Call) -> Answer:
+async def get(call: Call) -> web.StreamResponse:
     return _answer(call, await call.registry.packages.get(call.actor, call.values["package_id"]))
 
 
-async def update(call: Call) -> Answer:
+async def update(call: Call) -> web.StreamResponse:
     package_id = call.values["package_id"]
     known = await call.registry.packages.get(call.actor, package_id)
     conditional = call.check_if_match(etag(documents.package(known)))
@@ -74,45 +76,45 @@ async def update(call: Call) -> Answer:
     return _answer(call, changed)
 
 
-async def finalize(call: Call) -> Answer:
+async def finalize(call: Call) -> web.StreamResponse:
     sums = None if call.content is None else sha256sums.parse(call.content)
     return _answer(call, await call.registry.packages.finalize(call.actor, call.values["package_id"], sums=sums))
 
 
-async def amend(call: Call) -> Answer:
+async def amend(call: Call) -> web.StreamResponse:
     return _answer(call, await call.registry.packages.amend(call.actor, call.values["package_id"]))
 
 
-async def delete(call: Call) -> Answer:
+async def delete(call: Call) -> web.StreamResponse:
     deleted = await call.registry.packages.delete(call.actor, call.values["package_id"], reason=call.values["reason"])
     return _answer(call, deleted)
 
 
-async def restore(call: Call) -> Answer:
+async def restore(call: Call) -> web.StreamResponse:
     return _answer(call, await call.registry.packages.restore(call.actor, call.values["package_id"]))
 
 
-async def list_revisions(call: Call) -> Answer:
+async def list_revisions(call: Call) -> web.StreamResponse:
     found = await call.registry.packages.revisions(call.actor, call.values["package_id"])
     return call.document({"items": [documents.revision(revision) for revision in found]})
 
 
-async def get_manifest(call: Call) -> Answer:
+async def get_manifest(call: Call) -> web.StreamResponse:
     return _immutable(call, await _manifest(call), "application/json")
 
 
-async def get_sums(call: Call) -> Answer:
+async def get_sums(call: Call) -> web.StreamResponse:
     listed = manifest.decode(await _manifest(call)).files
     lines = b"".join(sha256sums.render((file.path, file.sha256) for file in listed))
     return _immutable(call, lines, "text/plain; charset=utf-8")
 
 
-async def get_history(call: Call) -> Answer:
+async def get_history(call: Call) -> web.StreamResponse:
     query = AuditQuery(package_id=call.values["package_id"])
     return call.page(await call.registry.audit.query(call.actor, query, **call.place), documents.audit_entry)
 
 
-def _answer(call: Call, found: Package) -> Answer:
+def _answer(call: Call, found: Package) -> web.StreamResponse:
     return call.document(documents.package(found), tagged=True)
 
 
@@ -120,7 +122,7 @@ async def _manifest(call: Call) -> bytes:
     return await call.registry.packages.manifest(call.actor, call.values["package_id"], revision=call.get("revision"))
 
 
-def _immutable(call: Call, body: bytes, media_type: str) -> Answer:
+def _immutable(call: Call, body: bytes, media_type: str) -> web.StreamResponse:
     digest = hashlib.sha256(body)
     headers = {"Repr-Digest": f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"}
     return call.tagged(body, media_type, digest.hexdigest(), headers)

@@ -16,6 +16,7 @@ from gateway.auth import errors as wire
 from gateway.http import problem as rendering
 from gateway.http.logging import request_id
 from registry import errors as domain
+from registry.model import Protection
 from registry.sha256sums import MalformedSumsError, SumsDifferError
 from registry.timestamps import format_timestamp
 
@@ -38,6 +39,8 @@ CODES: Mapping[str, tuple[int, str]] = {
     "method_not_allowed": (405, "The resource has no such method"),
     "not_found": (404, "Not found"),
     "overwrite_denied": (409, "The repository refuses to replace files"),
+    "package_exists": (409, "The package exists"),
+    "package_state": (409, "The state of the package does not allow it"),
     "precondition_failed": (412, "The condition does not hold"),
     "protected": (409, "Something protects it"),
     "range_not_satisfiable": (416, "The range lies outside the file"),
@@ -186,7 +189,7 @@ def respond(problem: Problem) -> web.Response:
     return response
 
 
-def protection(reason: domain.Protection) -> dict[str, Any]:
+def protection(reason: Protection) -> dict[str, Any]:
     """One reason why something must stay, as JSON."""
     return {**asdict(reason), "until": None if reason.until is None else format_timestamp(reason.until)}
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from aiohttp import web
+
 from gateway.admin import documents
-from gateway.admin.call import Answer, Call, etag, gone
+from gateway.admin.call import Call, etag, gone
 from gateway.admin.rooms import Page
 from registry.durations import parse_duration
 from registry.model import Overwrite
 
 
-async def create(call: Call) -> Answer:
+async def create(call: Call) -> web.StreamResponse:
     wanted = dict(call.content)
     name = wanted.pop("name")
     object_lock = wanted.pop("object_lock", False)
@@ -21,7 +23,7 @@ async def create(call: Call) -> Answer:
     return call.created(documents.repository(created), f"/repositories/{created.name}")
 
 
-async def list_all(call: Call) -> Answer:
+async def list_all(call: Call) -> web.StreamResponse:
     limit = call.values["limit"]
     found = await call.registry.repositories.list(
         call.actor, prefix=call.get("prefix") or "", after=call.get("after") or "", limit=limit + 1
@@ -30,12 +32,12 @@ async def list_all(call: Call) -> Answer:
     return call.page(Page(shown, shown[-1].name if len(found) > limit else None), documents.repository)
 
 
-async def get(call: Call) -> Answer:
+async def get(call: Call) -> web.StreamResponse:
     found = await call.registry.repositories.get(call.actor, call.values["repository"])
     return call.document(documents.repository(found), tagged=True)
 
 
-async def update(call: Call) -> Answer:
+async def update(call: Call) -> web.StreamResponse:
     name = call.values["repository"]
     known = await call.registry.repositories.get(call.actor, name)
     conditional = call.check_if_match(etag(documents.repository(known)))
@@ -45,7 +47,7 @@ async def update(call: Call) -> Answer:
     return call.document(documents.repository(changed), tagged=True)
 
 
-async def delete(call: Call) -> Answer:
+async def delete(call: Call) -> web.StreamResponse:
     await call.registry.repositories.delete(call.actor, call.values["repository"])
     return gone()
 

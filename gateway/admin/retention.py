@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from aiohttp import web
+
 from gateway.admin import documents
-from gateway.admin.call import Answer, Call
+from gateway.admin.call import Call
 from gateway.admin.rooms import HoldQuery
 from registry.durations import parse_duration
 from registry.timestamps import parse_timestamp
@@ -11,7 +13,7 @@ from registry.timestamps import parse_timestamp
 _MOST_HOLDS = 1000
 
 
-async def get(call: Call) -> Answer:
+async def get(call: Call) -> web.StreamResponse:
     package = await call.registry.packages.get(call.actor, call.values["package_id"])
     query = HoldQuery(package_id=package.id, active=True)
     held = await call.registry.holds.list(call.actor, query, after=None, limit=_MOST_HOLDS)
@@ -24,7 +26,7 @@ async def get(call: Call) -> Answer:
     )
 
 
-async def extend(call: Call) -> Answer:
+async def extend(call: Call) -> web.StreamResponse:
     wanted = call.content
     changed = await call.registry.retention.extend(
         call.actor,
@@ -36,19 +38,19 @@ async def extend(call: Call) -> Answer:
     return call.document(documents.package(changed), tagged=True)
 
 
-async def change_class(call: Call) -> Answer:
+async def change_class(call: Call) -> web.StreamResponse:
     changed = await call.registry.retention.change_class(
         call.actor, call.values["package_id"], call.content["retention_class"], reason=call.content["reason"]
     )
     return call.document(documents.package(changed), tagged=True)
 
 
-async def list_classes(call: Call) -> Answer:
+async def list_classes(call: Call) -> web.StreamResponse:
     classes = await call.registry.retention.classes(call.actor)
     return call.document({"items": [documents.retention_class(one) for one in classes]})
 
 
-async def update_class(call: Call) -> Answer:
+async def update_class(call: Call) -> web.StreamResponse:
     term = call.content["term"]
     changed = await call.registry.retention.set_class_default(
         call.actor, call.values["name"], None if term is None else parse_duration(term)

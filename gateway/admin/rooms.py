@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from registry.accounts import Accounts
-from registry.errors import Protection
 from registry.files import Files
-from registry.model import Actor, FileVersion, Hold, Package, PackageStatus, Repository, RetentionClass
+from registry.model import Actor, FileVersion, Hold, Package, PackageStatus, Protection, Repository, RetentionClass
 from registry.uploads import Uploads
 
 T = TypeVar("T")

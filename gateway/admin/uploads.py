@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from aiohttp import web
+
 from gateway.admin import documents
-from gateway.admin.call import Answer, Call, gone
+from gateway.admin.call import Call, gone
 from gateway.admin.problems import FieldError, invalid
 from gateway.admin.rooms import Page
 
 
-async def list_all(call: Call) -> Answer:
+async def list_all(call: Call) -> web.StreamResponse:
     # Uploads stand in the order of key and id: the id has no slash, the key may have.
     upload_id, slash, key = (call.get("after") or "/").partition("/")
     if not slash:
@@ -25,7 +27,7 @@ async def list_all(call: Call) -> Answer:
     return call.page(Page(found.uploads, following), documents.upload)
 
 
-async def abort(call: Call) -> Answer:
+async def abort(call: Call) -> web.StreamResponse:
     values = call.values
     await call.registry.uploads.abort(call.actor, values["repository"], values["key"], values["upload_id"])
     return gone()

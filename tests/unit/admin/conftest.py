@@ -14,6 +14,10 @@ from aiohttp import ClientSession, web
 from backends.memory import MemoryStore
 from gateway.admin.call import PREFIX
 from gateway.admin.face import Configuration, application, documentation
+from gateway.http.logging import Json, Log
+from gateway.http.metrics import Metrics
+from gateway.http.middleware import observed
+from gateway.http.problem import problems
 from registry.db.migrate import migrate
 from tests.registry.world import World
 from tests.unit.admin.rest import KEY, PACKAGE, SECRET, Idempotency, Repositories, Rest, Room
@@ -48,7 +52,7 @@ async def rest(migrated: Path, tmp_path: Path) -> AsyncIterator[Rest]:
         storage=Room(),
         idempotency=Idempotency(),
     )
-    root = web.Application()
+    root = web.Application(middlewares=[observed(Metrics(), Log(Json(), "error")), problems])
     root.add_subapp(PREFIX, application(rooms, Configuration()))
     root.router.add_get("/docs", documentation())
     runner = web.AppRunner(root, auto_decompress=False)

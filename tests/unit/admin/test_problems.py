@@ -12,7 +12,8 @@ import gateway.admin
 from gateway.admin.problems import CODES, TRANSLATIONS, FieldError, Problem, respond, translate
 from gateway.auth import errors as wire
 from registry import errors as domain
-from registry.errors import InvalidArgumentError, InvalidRangeError, ProtectedError, Protection
+from registry.errors import InvalidArgumentError, InvalidRangeError, ProtectedError
+from registry.model import Protection
 from registry.sha256sums import Differences, MalformedSumsError, Mismatch, SumsDifferError
 from registry.sha256sums import Problem as Fault
 

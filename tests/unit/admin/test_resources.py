@@ -24,9 +24,9 @@ from gateway.admin.rooms import (
     Webhook,
 )
 from registry.durations import DAY
-from registry.errors import PreconditionFailedError, ProtectedError, Protection
+from registry.errors import PreconditionFailedError, ProtectedError
 from registry.manifest import Manifest, ManifestFile, encode_whole
-from registry.model import FileAttributes, Hold, PackageStatus, RetentionClass
+from registry.model import FileAttributes, Hold, PackageStatus, Protection, RetentionClass
 from registry.sha256sums import Differences, SumsDifferError
 from tests.unit.admin.rest import PACKAGE, Rest
 
@@ -416,7 +416,9 @@ async def test_webhooks(rest: Rest) -> None:
         "deliveries": Page([DELIVERY]),
         "retry": DELIVERY,
     }
-    made = await rest.call("POST", "/webhooks", status=201, json={"url": "https://hub.example/in"})
+    once = {"Idempotency-Key": "k"}
+    made = await rest.call("POST", "/webhooks", status=201, json={"url": "https://hub.example/in"}, headers=once)
+    assert rest.rooms.idempotency.known == {}, "an answer with a secret is not kept"
     assert made["secret"] == "whsec_c2VjcmV0"
     assert asked(room) == (
         "create",
