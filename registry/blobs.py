@@ -37,6 +37,9 @@ from registry.errors import (
 from registry.model import Checksum
 from registry.source import Source
 
+DEFAULT_CHECKSUM = "CRC64NVME"
+"""What is kept of a file whose sender asked for nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Content:

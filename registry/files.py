@@ -17,7 +17,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
 from backends.store import BlobReader, Buffers, StoreError
-from registry.blobs import Blobs, Content, translated
+from registry.blobs import DEFAULT_CHECKSUM, Blobs, Content, translated
 from registry.changes import BytesNeededError
 from registry.changes.delete_file import Deleted, DeleteFile
 from registry.changes.file import UNCONDITIONAL, WriteConditions, check_conditions
@@ -43,9 +43,6 @@ __all__ = ["UNCONDITIONAL", "Deleted", "Files", "WriteConditions"]
 
 SINGLE_PUT_LIMIT = 5 * 1024**3
 """The largest file that may be sent at once; larger ones are sent in parts."""
-
-DEFAULT_CHECKSUM = "CRC64NVME"
-"""What is kept of a file whose sender asked for nothing else."""
 
 
 class Files:
