@@ -12,6 +12,7 @@ def event(
 ) -> dict[str, Any]:
     """A row of `events`, to be inserted in the transaction of what it tells."""
     return {
+        "place": None,
         "at": at,
         "type": kind,
         "repository_id": repository_id,

@@ -90,6 +90,8 @@ class Repository:
     default_retention_class: str | None = None
     auto_finalize_after: int | None = None
     """Seconds of quiet after which a package finalizes by itself; None: never."""
+    expire_automatically: bool = False
+    """Whether packages whose time has come are deleted without anybody asking."""
 
 
 class ChecksumType(StrEnum):
@@ -264,6 +266,8 @@ class Package:
     expires_at: int | None = None
     deleted_at: int | None = None
     manifest_sha256: str | None = None
+    amending: bool = False
+    """Finalized, and open to more files until it is finalized again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ How they hang together:
 
     holds (on a package or a file version)     retention_classes
     audit_entries, events                      appended in the transaction of what they tell
+    webhooks ── deliveries                     what is told of the events, to whom
+    leases                                     who runs the jobs
+    idempotency_keys                           what was answered to requests that may come again
 
 Identifiers are UUIDv7 in hex, so they sort by time; keys and names compare byte by byte.
 """
@@ -84,12 +87,15 @@ repositories = Table(
     Column("versioning", Text, nullable=False, default="off"),
     Column("object_lock", Boolean, nullable=False, default=False),
     Column("default_retention_class", Text, ForeignKey("retention_classes.name")),
-    Column("auto_finalize_after", Integer),
+    Column("auto_finalize_after", Serial),  # seconds
+    Column("expire_automatically", Boolean, nullable=False, default=False),
     CheckConstraint("package_depth BETWEEN 0 AND 16", name="package_depth"),
     CheckConstraint("overwrite IN ('allow', 'deny')", name="overwrite"),
     CheckConstraint("versioning IN ('off', 'enabled', 'suspended')", name="versioning"),
     # S3: versioning of a bucket with Object Lock cannot be suspended.
     CheckConstraint("NOT object_lock OR versioning = 'enabled'", name="object_lock_versioning"),
+    # What holds, webhooks and events remember by a number must never become another repository's.
+    sqlite_autoincrement=True,
 )
 
 repository_documents = Table(
@@ -158,6 +164,7 @@ packages = Table(
     Column("retention_class", KeyText, ForeignKey("retention_classes.name"), nullable=False),
     Column("finalized_at", Time),
     Column("expires_at", Time),  # NULL: for ever
+    Column("extended_until", Time),  # what was granted by hand; a change of class never goes below it
     Column("deleted_at", Time),
     Column("manifest_sha256", Text),
     CheckConstraint("status IN ('created', 'uploading', 'finalized', 'deleted', 'failed')", name="status"),
@@ -174,6 +181,19 @@ packages = Table(
     Index("ix_packages_created", "repository_id", "created_at", "id"),
     Index("ix_packages_status", "repository_id", "status", "updated_at"),
     Index("ix_packages_expires", "expires_at"),
+)
+
+package_fields = Table(
+    # Scalars of metadata (`run_id`, `counts.pass`) and labels (`labels.team`) by path, so that a search is an
+    # index look-up on either engine.
+    "package_fields",
+    metadata,
+    Column("package_id", Text, ForeignKey("packages.id", ondelete="CASCADE"), nullable=False),
+    Column("path", KeyText, nullable=False),
+    Column("value", KeyText, nullable=False),
+    PrimaryKeyConstraint("package_id", "path", "value"),
+    Index("ix_package_fields_value", "path", "value", "package_id"),
+    sqlite_with_rowid=False,
 )
 
 package_revisions = Table(
@@ -247,10 +267,20 @@ Index(
     postgresql_where=file_versions.c.package_id.is_not(None),
 )
 
+deleted_file_versions = Table(
+    # The files of deleted packages, out of every reader's way, until they are restored or swept.
+    "deleted_file_versions",
+    metadata,
+    *(Column(column.name, column.type, nullable=column.nullable) for column in file_versions.columns),
+    Column("deleted_with", Text, ForeignKey("packages.id"), nullable=False, index=True),
+    PrimaryKeyConstraint("id"),
+)
+
 file_version_parts = Table(
     "file_version_parts",
     metadata,
-    Column("version_id", Text, ForeignKey("file_versions.id", ondelete="CASCADE"), nullable=False),
+    # No foreign key: the parts of a deleted package's files wait with them for a restore.
+    Column("version_id", Text, nullable=False),
     Column("number", Integer, nullable=False),
     Column("offset", Serial, nullable=False),
     Column("size", Serial, nullable=False),
@@ -301,8 +331,8 @@ holds = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("name", KeyText, nullable=False),
-    Column("repository_id", Serial, ForeignKey("repositories.id"), nullable=False),
     # No foreign keys: the history of holds outlives what they were on.
+    Column("repository_id", Serial, nullable=False),
     Column("package_id", Text),
     Column("version_id", Text),
     Column("reason", Text, nullable=False),
@@ -333,17 +363,101 @@ audit_entries = Table(
     Column("package_id", Text),
     Column("version_id", Text),
     Column("detail", Text),  # JSON
+    # Each of these is paid for by every PUT. What has none is found by reading backwards, a stretch at a time.
     Index("ix_audit_entries_package_id", "package_id", "id"),
     Index("ix_audit_entries_repository", "repository", "id"),
+    Index("ix_audit_entries_actor", "actor", "id"),
+    Index("ix_audit_entries_resource", "resource", "id"),
+    Index(
+        "ix_audit_entries_refused",
+        "outcome",
+        "id",
+        sqlite_where=text("outcome <> 'done'"),
+        postgresql_where=text("outcome <> 'done'"),
+    ),
 )
 
 events = Table(
     "events",
     metadata,
     Column("id", Serial, primary_key=True),
+    # Its place in the feed, given after the commit; NULL until then. See registry/event_log.py.
+    Column("place", Serial, unique=True),
     Column("at", Time, nullable=False),
     Column("type", Text, nullable=False),
     Column("repository_id", Serial),
     Column("package_id", Text),
     Column("payload", Text, nullable=False),  # JSON
+    Index("ix_events_unplaced", "id", sqlite_where=text("place IS NULL"), postgresql_where=text("place IS NULL")),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("events", Document, nullable=False),  # a list of types; empty: all
+    # No foreign key: a webhook is told that its repository was deleted.
+    Column("repository_id", Serial),
+    Column("repository", KeyText),
+    Column("payload", Text, nullable=False),
+    Column("secret", LargeBinary, nullable=False),  # AES-256-GCM under the master key
+    Column("place", Serial, nullable=False),  # up to where in the feed its deliveries were made
+    Column("account_id", Text, ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("created_at", Time, nullable=False),
+    Column("created_by", Text, nullable=False),
+    CheckConstraint("payload IN ('registry', 's3')", name="payload"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("webhook_id", Text, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("place", Serial),  # the event's; NULL for a test
+    Column("event_type", Text, nullable=False),
+    Column("package_id", Text),
+    Column("status", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("next_attempt_at", Time),  # NULL: no more
+    Column("response_status", Integer),
+    Column("error", Text),
+    Column("delivered_at", Time),
+    CheckConstraint(
+        "status IN ('pending', 'delivering', 'delivered', 'retry_wait', 'dead_letter')",
+        name="status",
+    ),
+    Index("ix_deliveries_webhook_id", "webhook_id", "id"),
+    Index("ix_deliveries_created_at", "created_at"),
+    Index("ix_deliveries_place", "place"),
+    Index(
+        "ix_deliveries_open",
+        "webhook_id",
+        "package_id",
+        "place",
+        sqlite_where=text("next_attempt_at IS NOT NULL"),
+        postgresql_where=text("next_attempt_at IS NOT NULL"),
+    ),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until", Time, nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("account_id", Text, ForeignKey("accounts.id"), nullable=False),
+    Column("key", KeyText, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("claimed_at", Time, nullable=False),
+    Column("status", Integer),  # NULL: not answered yet
+    Column("headers", Document),
+    Column("body", LargeBinary),
+    PrimaryKeyConstraint("account_id", "key"),
 )
