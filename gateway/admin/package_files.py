@@ -64,8 +64,6 @@ async def put(call: Call) -> web.StreamResponse:
     package = await _package(call)
     key = _key(package, call)
     existed = await _exists(call, package, key)
-    if existed and not call.values["replace"]:
-        raise _file_exists(call)
     unless_there = UNCONDITIONAL if call.values["replace"] else WriteConditions(if_none_match="*")
     try:
         version = await call.registry.files.put(
