@@ -52,7 +52,7 @@ class Connection(RequestHandler):
             self._lingering_time = 0.0
 
     def data_received(self, data: bytes) -> None:
-        heads = self._request_count
+        heads, between_requests = self._request_count, self._last_body.is_eof()
         super().data_received(data)
         if self._request_count > heads:
             self._stop_header_timer()
@@ -62,12 +62,11 @@ class Connection(RequestHandler):
             else:
                 # Nothing that could be read follows: who waits for the rest of a body would wait for ever.
                 self._fail_body("the framing of the request is broken")
-        elif self._last_body.is_eof() and self._header_timer is None:
+        elif data and between_requests and self._header_timer is None:
             self._header_timer = self._loop.call_later(self._header_timeout, self._header_late)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio lets it say whether to stay open
-        waiting = self._waiter is not None and not self._waiter.done()
-        if waiting or self._request_count == 0 or self.ssl_context is not None:
+        if self._is_idle() or self._request_count == 0 or self.ssl_context is not None:
             return False
         # The client has said its last word but may still listen: answer, then close.
         self._fail_body("the request was cut short")
@@ -91,7 +90,13 @@ class Connection(RequestHandler):
 
     def _header_late(self) -> None:
         self._header_timer = None
-        self.force_close()
+        if self._is_idle():
+            self.force_close()
+        else:  # the answer to the request before it takes long: that is not the client's fault
+            self._header_timer = self._loop.call_later(self._header_timeout, self._header_late)
+
+    def _is_idle(self) -> bool:
+        return self._waiter is not None and not self._waiter.done()
 
     def _stop_header_timer(self) -> None:
         if self._header_timer is not None:

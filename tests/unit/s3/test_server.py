@@ -162,6 +162,17 @@ def test_a_head_that_dribbles_in_is_cut_off(wire: Requester) -> None:
         assert 0.5 < time.monotonic() - began < 3
 
 
+def test_a_connection_may_rest_after_a_body_that_came_in_pieces(wire: Requester) -> None:
+    with wire.connect() as connection:
+        connection.send(put_head(wire, "/bucket/pieces", b"hello"), b"he")
+        time.sleep(0.1)
+        connection.send(b"llo")
+        assert connection.receive().status == 200
+        time.sleep(1.3)  # longer than a head may take
+        connection.send(wire.head("GET", "/bucket/pieces"))
+        assert connection.receive().body == b"hello"
+
+
 def test_bodies_beyond_the_bound_are_told_to_slow_down(wire: Requester) -> None:
     with wire.connect() as first:
         first.send(put_head(wire, "/bucket/first", b"hello"))
