@@ -114,6 +114,18 @@ class Blobs:
             return content, held
         return await self.keep(content, held), held
 
+    async def take(self, source: Source, *, limit: int) -> tuple[Content, bytes]:
+        """Take a small document in without storing it: what it is, verified, and its bytes."""
+        digests = Digests([DEFAULT_CHECKSUM])
+        document = bytearray()
+        async for batch in source:
+            digests.update(batch)
+            if digests.size > limit:
+                raise FileTooLargeError(digests.size, limit)
+            document += b"".join(batch)
+        settle(source, digests)
+        return self._content(digests, DEFAULT_CHECKSUM), bytes(document)
+
     async def keep(self, content: Content, buffers: Buffers) -> Content:
         """Store a small body."""
         try:
@@ -197,6 +209,19 @@ class Blobs:
             store=self.default.name,
             storage_key=None,
         )
+
+    async def whole(self, store: str, storage_key: str, size: int) -> bytes:
+        """A document of the registry's own, in one piece."""
+        try:
+            if size <= SMALL:
+                return await self.store(store).read(storage_key, 0, size)
+            reader = await self.store(store).open_blob(storage_key)
+            try:
+                return b"".join([bytes(piece) async for piece in reader.stream(0, size)])
+            finally:
+                await reader.close()
+        except StoreError as error:
+            raise translated(error) from error
 
     async def digest(self, store: str, storage_key: str, size: int, names: list[str]) -> Digests:
         """Read stored bytes back and compute their digests: the proof that they are what was sent."""

@@ -241,3 +241,32 @@ class StorageUnavailableError(RegistryError):
 
 class StoredBytesDamagedError(RegistryError):
     """The stored bytes are not those that were recorded; they are not served."""
+
+
+class PackageNotFoundError(RegistryError):
+    """No such package."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(f"There is no package {package}.")
+        self.package = package
+
+
+class PackageExistsError(RegistryError):
+    """A package of that name is there already."""
+
+    def __init__(self, name: str, package_id: str) -> None:
+        super().__init__(f"There is a package {name!r} already: {package_id}.")
+        self.name = name
+        self.package_id = package_id
+
+
+class PackageStateError(RegistryError):
+    """The package is not in a state in which that can be done to it."""
+
+
+class HoldNotFoundError(RegistryError):
+    """No such hold."""
+
+
+class RetentionClassNotFoundError(RegistryError):
+    """No such retention class."""

@@ -22,6 +22,7 @@ from registry.changes import BytesNeededError
 from registry.changes.delete_file import Deleted, DeleteFile
 from registry.changes.file import UNCONDITIONAL, WriteConditions, check_conditions
 from registry.changes.put_file import PutFile, Stored
+from registry.control import Control, refuse_control
 from registry.db import schema
 from registry.db.database import Database
 from registry.errors import (
@@ -33,7 +34,17 @@ from registry.errors import (
     VersionNotFoundError,
 )
 from registry.listing import list_files
-from registry.model import Actor, Checksum, ChecksumType, FileAttributes, FilePart, FileVersion, ListPage
+from registry.model import (
+    Actor,
+    Checksum,
+    ChecksumType,
+    FileAttributes,
+    FilePart,
+    FileVersion,
+    ListPage,
+    PackageStatus,
+    Repository,
+)
 from registry.names import check_key
 from registry.repositories import Repositories
 from registry.source import Source
@@ -48,10 +59,11 @@ SINGLE_PUT_LIMIT = 5 * 1024**3
 class Files:
     """Put, get, copy, delete and list files."""
 
-    def __init__(self, database: Database, blobs: Blobs, repositories: Repositories) -> None:
+    def __init__(self, database: Database, blobs: Blobs, repositories: Repositories, control: Control) -> None:
         self._database = database
         self._blobs = blobs
         self._repositories = repositories
+        self._control = control
 
     async def put(
         self,
@@ -70,6 +82,8 @@ class Files:
         """
         found = await self._repositories.permitted(actor, "file.write", repository)
         check_key(key)
+        if (name := Control.name(found, key)) is not None:
+            return await self._put_control(actor, found, key, name, source, attributes)
         await self.check_early(found.id, key, conditions)
         algorithm = checksum or DEFAULT_CHECKSUM
         content, held = await self._blobs.ingest(source, checksum=algorithm, limit=SINGLE_PUT_LIMIT)
@@ -81,6 +95,27 @@ class Files:
         except RegistryError:
             await self._blobs.discard(content)
             raise
+
+    async def _put_control(
+        self, actor: Actor, repository: Repository, key: str, name: str, source: Source, attributes: FileAttributes
+    ) -> FileVersion:
+        """Act on one of the registry's own keys; the answer describes what was sent, as S3 clients compare it."""
+        content, document = await self._blobs.take(source, limit=Control.limit(name))
+        package = await self._control.act(actor, repository, key, name, document)
+        if name == "package.json" and package.status is not PackageStatus.FINALIZED:
+            return await self.commit(PutFile(actor, repository, key, content, attributes), (document,))
+        return FileVersion(
+            id=package.id,
+            repository_id=repository.id,
+            key=key,
+            seq=0,
+            created_at=package.updated_at,
+            created_by=actor.account_id,
+            size=content.size,
+            etag=content.etag,
+            sha256=content.sha256,
+            checksum=content.checksum,
+        )
 
     async def commit(self, change: PutFile, held: Buffers = ()) -> FileVersion:
         """Make a version of content that is durable. `held`: the bytes, where they are few."""
@@ -195,6 +230,7 @@ class Files:
         """
         found = await self._repositories.permitted(actor, "file.write", repository)
         check_key(key)
+        refuse_control(found, key)
         kept = source.checksum
         if checksum is not None and (kept is None or kept.algorithm != checksum or kept.type is ChecksumType.COMPOSITE):
             digests = await self._blobs.digest(source.store, source.storage_key, source.size, [checksum])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-from registry.errors import InvalidKeyError, InvalidRepositoryNameError, KeyTooLongError
+from registry.errors import InvalidArgumentError, InvalidKeyError, InvalidRepositoryNameError, KeyTooLongError
 
 KEY_BYTES = 1024
+PACKAGE_NAME_BYTES = 512
+"""Leaves room for paths below it."""
 RESERVED_SEGMENT = ".artifact"
 """The segment below a package that belongs to the registry."""
 
@@ -67,3 +69,28 @@ def package_name(key: str, depth: int) -> str | None:
         if end < 0:
             return None
     return key[:end] or None
+
+
+def is_control(key: str, depth: int) -> bool:
+    """Whether the key is one of the registry's own below a package: `<package>/.artifact/...`."""
+    name = package_name(key, depth)
+    return name is not None and key.startswith(f"{RESERVED_SEGMENT}/", len(name) + 1)
+
+
+def check_package_name(name: str, depth: int) -> None:
+    """Raise InvalidArgumentError unless keys below `name/` would form a package of that name."""
+    segments = name.split("/")
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if len(segments) != depth:
+        fault = f"in this repository a package name has {depth} segment{'s' if depth != 1 else ''}, not {len(segments)}"
+    elif not all(segments):
+        fault = "a package name has no empty segment, and neither begins nor ends with a slash"
+    elif {".", "..", RESERVED_SEGMENT} & set(segments):
+        fault = f"no segment of a package name is '.', '..' or '{RESERVED_SEGMENT}'"
+    elif size > PACKAGE_NAME_BYTES:
+        fault = f"a package name has at most {PACKAGE_NAME_BYTES} bytes, this one has {size}"
+    elif _CONTROL.search(name) or any("\ud800" <= char <= "\udfff" for char in name):
+        fault = "a package name is valid UTF-8 without control characters"
+    else:
+        return
+    raise InvalidArgumentError("name", name, f"The name {name[:80]!r} cannot name a package: {fault}.")

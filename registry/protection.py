@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from registry.clock import SECOND
-from registry.model import Protection
+from registry.db import schema
+from registry.model import PackageStatus, Protection
 
-Row = Mapping[str, Any]
+Row: TypeAlias = Any
+"""A row: subscriptable by column name."""
 
 
 def moment(at: int) -> str:
@@ -63,3 +68,31 @@ def _held(hold: Row) -> Protection:
     case = f", case {hold['case_ref']}" if hold["case_ref"] else ""
     message = f"hold {hold['name']} (placed by {hold['placed_by']}{case}): {hold['reason']}"
     return Protection("hold", message, hold=hold["name"], case_ref=hold["case_ref"])
+
+
+async def package_reasons(connection: AsyncConnection, package: Row, now: int) -> tuple[Protection, ...]:
+    """Every reason why the package may not be deleted; empty when it may."""
+    found = []
+    if package["status"] == PackageStatus.FINALIZED:
+        until = package["expires_at"]
+        if until is None or until > now:
+            kept = "for ever" if until is None else f"until {moment(until)}"
+            message = f"package {package['name']} is retained {kept} by class {package['retention_class']}"
+            found.append(Protection("retention", message, until=until))
+    holds, versions = schema.holds, schema.file_versions
+    of_package = versions.c.package_id == package["id"]
+    active = (
+        select(holds)
+        .where(
+            holds.c.released_at.is_(None),
+            (holds.c.package_id == package["id"]) | holds.c.version_id.in_(select(versions.c.id).where(of_package)),
+        )
+        .order_by(holds.c.placed_at, holds.c.id)
+    )
+    found += [_held(hold) for hold in (await connection.execute(active)).mappings()]
+    locked = select(func.count(), func.max(versions.c.retain_until)).where(of_package, versions.c.retain_until > now)
+    count, until = (await connection.execute(locked)).one()
+    if count:
+        message = f"object lock retains {count} of its file versions until {moment(until)}"
+        found.append(Protection("object_lock", message, until=until))
+    return tuple(found)

@@ -9,25 +9,41 @@ from registry.accounts import Accounts
 from registry.blobs import Blobs, translated
 from registry.changes import batch
 from registry.clock import Clock, now
+from registry.control import Control
 from registry.db.database import open_database
 from registry.files import Files
+from registry.holds import Holds
+from registry.packages import Packages
 from registry.repositories import Repositories
 from registry.retention import Retention
 from registry.secrets import SecretBox
 from registry.uploads import Uploads
 
+RESTORE_WINDOW = 30 * 86_400
+"""Seconds in which a deleted package can be restored."""
+
 
 class Registry:
     """Everything a face may ask for. Opened once per process, shared by all requests."""
 
-    def __init__(self, *, database_url: str, store: BlobStore, master_key: bytes, clock: Clock = now) -> None:
+    def __init__(
+        self,
+        *,
+        database_url: str,
+        store: BlobStore,
+        master_key: bytes,
+        clock: Clock = now,
+        restore_window: int = RESTORE_WINDOW,
+    ) -> None:
         """`store` is opened and closed by its owner. Raises ValueError for a URL of no known database."""
         self._database = open_database(database_url, batch(clock))
         self._blobs = Blobs(self._database, store)
         self.accounts = Accounts(self._database, SecretBox(master_key), clock)
         self.repositories = Repositories(self._database, clock)
-        self.retention = Retention(self._database, clock)
-        self.files = Files(self._database, self._blobs, self.repositories)
+        self.packages = Packages(self._database, self._blobs, self.repositories, clock, restore_window=restore_window)
+        self.retention = Retention(self._database, self.repositories, self.packages, clock)
+        self.holds = Holds(self._database, self.repositories, clock)
+        self.files = Files(self._database, self._blobs, self.repositories, Control(self.packages))
         self.uploads = Uploads(self._database, self._blobs, self.repositories, self.files)
 
     async def open(self) -> Self:

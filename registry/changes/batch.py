@@ -116,6 +116,7 @@ def _writes(state: State) -> Work:
         Execute(_insert_blobs, state.new_blobs),
         Execute(_insert_locations, state.new_locations),
         Execute(_delete_versions, [{"b_id": version["id"]} for version in state.gone_versions]),
+        Execute(_delete_parts, [{"b_id": version["id"]} for version in state.gone_versions if version["part_count"]]),
         Execute(_insert_versions, [*state.new_versions.values()]),
         Execute(_refresh_versions, [_prefixed(row, "id", "created_at") for row in state.refreshed_versions.values()]),
         Execute(_insert_parts, [row for rows in state.new_parts.values() for row in rows]),
@@ -271,3 +272,8 @@ def _delete_uploads(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
 
 def _delete_upload_parts(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
     return delete(schema.upload_parts).where(schema.upload_parts.c.upload_id == bindparam("b_id"))
+
+
+def _delete_parts(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
+    table = schema.file_version_parts
+    return delete(table).where(table.c.version_id == bindparam("b_id"))

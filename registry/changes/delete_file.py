@@ -21,7 +21,7 @@ from registry.changes.state import Needs, State
 from registry.db.database import Lock
 from registry.ids import uuid7
 from registry.model import Actor, Protection, Repository, Versioning
-from registry.names import package_name
+from registry.names import is_control, package_name
 from registry.protection import frozen_reason, is_frozen, reasons
 from registry.versions import version_name
 
@@ -157,8 +157,9 @@ class DeleteFile:
             return
         versions = state.versions[self.repository.id, self.key]
         after = versions[0] if versions and not versions[0]["delete_marker"] else None
-        count(package, before, -1)
-        count(package, after, +1)
+        if not is_control(self.key, self.repository.package_depth):
+            count(package, before, -1)
+            count(package, after, +1)
         package["updated_at"] = state.now
         implicit = not package["explicit"] and package["status"] in {"created", "uploading", "failed"}
         if implicit and package["file_count"] == 0 and not versions and self.repository.versioning == Versioning.OFF:

@@ -20,13 +20,14 @@ from registry.changes.file import (
     settled,
 )
 from registry.changes.state import BytesNeededError, FileKey, Needs, StaleError, State
-from registry.clock import SECOND
 from registry.db.database import Lock, Scope
 from registry.errors import InvalidArgumentError, OverwriteDeniedError, UploadNotFoundError
 from registry.ids import uuid7
-from registry.model import Actor, FileAttributes, FileVersion, Protection, Repository, Versioning
-from registry.names import package_name
+from registry.lifecycle import move
+from registry.model import Actor, FileAttributes, FileVersion, PackageStatus, Protection, Repository, Versioning
+from registry.names import is_control, package_name
 from registry.protection import frozen_reason, is_frozen, reasons
+from registry.terms import begins, expiry
 from registry.versions import version_of
 
 RETENTION_CLASS = "retention-class"
@@ -116,7 +117,9 @@ class PutFile:
             **self._described(described),
             "seq": 1 if current is None else current["seq"] + 1,
             "null_version": settings["versioning"] != Versioning.ENABLED,
-            "package_id": package["id"] if package else None,
+            "package_id": package["id"]
+            if package and not is_control(self.key, self.repository.package_depth)
+            else None,
             "revision": package["revision"] + 1 if package else None,
             "blob_id": blob["id"],
             "created_at": state.now,
@@ -189,7 +192,7 @@ class PutFile:
         return self._stored(state, version)
 
     def _check_package(self, state: State, package: dict[str, Any] | None, visible: dict[str, Any] | None) -> None:
-        if package is None or package["status"] != "finalized":
+        if package is None or package["status"] != PackageStatus.FINALIZED:
             return
         if not package["amending"]:
             self._refuse(state, [frozen_reason(package, state.now)], package)
@@ -258,12 +261,13 @@ class PutFile:
         if retention is not None:
             duration = state.retention_classes[retention]["duration"]
             package["retention_class"] = retention
-            package["expires_at"] = None if duration is None else package["created_at"] + duration * SECOND
-        if package["status"] != "finalized":
-            package["status"] = "uploading"
-        count(package, visible, -1)
-        package["size"] += self.content.size
-        package["file_count"] += 1
+            package["expires_at"] = expiry(begins(package), duration, package["extended_until"])
+        if package["status"] != PackageStatus.FINALIZED:
+            move(package, PackageStatus.UPLOADING)
+        if not is_control(self.key, self.repository.package_depth):
+            count(package, visible, -1)
+            package["size"] += self.content.size
+            package["file_count"] += 1
         package["updated_at"] = state.now
         if package["id"] not in state.new_packages:
             state.change_package(package)
@@ -346,6 +350,7 @@ def implicit_package(state: State, actor: Actor, repository: Repository, name: s
         "retention_class": DEFAULT_RETENTION_CLASS,
         "finalized_at": None,
         "expires_at": None,
+        "extended_until": None,
         "deleted_at": None,
         "manifest_sha256": None,
     }

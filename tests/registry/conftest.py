@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backends.filesystem import FilesystemStore
+from backends.memory import MemoryStore
 from registry.db.migrate import migrate
 from tests.registry.world import World
 
@@ -22,9 +22,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def world(database_url: str, tmp_path: Path) -> AsyncIterator[World]:
+async def world(database_url: str) -> AsyncIterator[World]:
     """An open registry with two accounts."""
     await migrate(database_url)
-    world = await World.open(database_url, FilesystemStore(tmp_path / "blobs"))
+    world = await World.open(database_url, MemoryStore())
     yield world
     await world.close()

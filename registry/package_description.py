@@ -1,0 +1,66 @@
+"""What a producer says of a package: metadata, labels, and their bounds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import rfc8785
+
+from registry.errors import InvalidArgumentError
+
+METADATA_BYTES = 256 * 1024
+LABELS = 64
+FIELD = 256
+"""Characters of a label, a label's name, or a producer."""
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """JSON Merge Patch (RFC 7396): members of `patch` replace, those that are null remove, objects merge."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), value)
+    return result
+
+
+def checked_metadata(metadata: Any) -> dict[str, Any]:
+    """The metadata, if it is an object of bounded size that has a canonical form."""
+    if not isinstance(metadata, Mapping):
+        raise InvalidArgumentError("metadata", None, "metadata is a JSON object.")
+    try:
+        size = len(rfc8785.dumps(dict(metadata)))
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+        raise InvalidArgumentError("metadata", None, f"metadata has no canonical JSON form: {error}.") from None
+    if size > METADATA_BYTES:
+        raise InvalidArgumentError(
+            "metadata",
+            None,
+            f"metadata has {size} bytes; at most {METADATA_BYTES} are kept. Store large documents as files.",
+        )
+    if "\\u0000" in json.dumps(metadata):
+        raise InvalidArgumentError("metadata", None, "metadata cannot contain the character U+0000.")
+    return dict(metadata)
+
+
+def checked_labels(labels: Any) -> dict[str, str]:
+    """The labels, if they are a few short texts."""
+    if not isinstance(labels, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, str) for name, value in labels.items()
+    ):
+        raise InvalidArgumentError("labels", None, "labels is a JSON object whose values are texts.")
+    if len(labels) > LABELS:
+        raise InvalidArgumentError("labels", None, f"There are {len(labels)} labels; a package has at most {LABELS}.")
+    for name, value in labels.items():
+        if not 0 < len(name) <= FIELD or len(value) > FIELD or "\0" in name + value:
+            raise InvalidArgumentError(
+                f"labels.{name[:FIELD]}",
+                value[:FIELD],
+                f"A label's name has 1 to {FIELD} characters, its value at most {FIELD}.",
+            )
+    return dict(labels)
