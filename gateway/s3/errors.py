@@ -250,5 +250,10 @@ DOMAIN: Mapping[type[BaseException], str | Callable[[Any], S3Error]] = {
     domain.StorageFullError: "InsufficientStorage",
     domain.StorageUnavailableError: "ServiceUnavailable",
     domain.StoredBytesDamagedError: "InternalError",
+    domain.PackageNotFoundError: "NoSuchKey",
+    domain.PackageExistsError: "InvalidRequest",
+    domain.PackageStateError: "InvalidRequest",
+    domain.HoldNotFoundError: "InvalidRequest",
+    domain.RetentionClassNotFoundError: "InvalidArgument",
 }
 """The S3 code of every refusal of the registry; a function where the error's data go into the document."""

@@ -39,6 +39,8 @@ SAMPLES: dict[str, Any] = {
     "etag": "e",
     "upload_id": "u",
     "condition": "if-match",
+    "package": "run-42",
+    "package_id": "pkg_1",
     "reasons": [domain.Protection("hold", "a hold")],
     "kind": "md5",
     "expected": "x",
