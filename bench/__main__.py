@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from contextlib import ExitStack
 from fnmatch import fnmatch
@@ -52,12 +53,16 @@ def main(quick: bool, output: Path | None, patterns: tuple[str, ...], names: tup
     ]
     if not chosen:
         raise click.UsageError("No workload has such a name.")
+    peers = [PEERS[name] for name in names or PEERS]
+    for program in ("cc", *(peer.program for peer in peers)):
+        if shutil.which(program) is None:
+            raise click.ClickException(f"{program} is not there: install it (docs/performance.md).")
     with ExitStack() as stack:
         place = stack.enter_context(fresh_directory(directory))
         filler = place / "filler"
         write_filler(filler, max(SIZES))
         bench = Bench(Client.compile(CACHE, place, filler), filler, QUICK if quick else FULL, _progress)
-        servers = [PEERS[name](place / name) for name in names or PEERS]
+        servers = [peer(place / peer.name) for peer in peers]
         for server in servers:
             _progress(f"starting {server.name}")
             stack.callback(server.stop)

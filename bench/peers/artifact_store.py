@@ -19,6 +19,7 @@ _SECRET_KEY = "bench" * 8
 
 class ArtifactStore(Server):
     name: ClassVar[str] = "artifact-store"
+    program: ClassVar[str] = str(Path(sys.executable).with_name("artifact-store"))
 
     def __init__(self, directory: Path, database_url: str | None = None) -> None:
         super().__init__(directory)
@@ -32,7 +33,7 @@ class ArtifactStore(Server):
         return version("artifact-store")
 
     def command(self) -> list[str]:
-        return [str(Path(sys.executable).with_name("artifact-store")), "serve"]
+        return [self.program, "serve"]
 
     def environment(self) -> Mapping[str, str]:
         settings = {

@@ -46,9 +46,10 @@ http {{
 
 class Nginx(Server):
     name: ClassVar[str] = "nginx"
+    program: ClassVar[str] = "nginx"
 
     def version(self) -> str:
-        done = subprocess.run(["nginx", "-v"], check=True, capture_output=True, text=True)
+        done = subprocess.run([self.program, "-v"], check=True, capture_output=True, text=True)
         return done.stderr.strip().rpartition("/")[2]
 
     def command(self) -> list[str]:
@@ -63,7 +64,7 @@ class Nginx(Server):
                 port=self.port,
             )
         )
-        return ["nginx", "-e", str(self.directory / "errors"), "-c", str(configuration)]
+        return [self.program, "-e", str(self.directory / "errors"), "-c", str(configuration)]
 
     @property
     def dialects(self) -> Sequence[Dialect]:

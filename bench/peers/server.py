@@ -38,6 +38,8 @@ class Server(ABC):
     """Start, then `prepare`; `stop` in any case. Everything it writes is under `directory`."""
 
     name: ClassVar[str]
+    program: ClassVar[str]
+    """What has to be installed."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True)
