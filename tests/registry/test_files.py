@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
+from backends.store import Buffers
 from registry.errors import (
     AccessDeniedError,
     FileNotFoundInRegistryError,
@@ -101,17 +103,17 @@ async def test_of_many_creators_one_wins(world: World) -> None:
 
 async def test_refused_bytes_do_not_stay(world: World) -> None:
     await world.repository()
-    await world.put("a", b"1")
-    for data in (b"other", b"large" * 100_000):
+    for key, data in (("a", b"other"), ("b", b"large" * 100_000)):
         with pytest.raises(PreconditionFailedError):
             await world.registry.files.put(
                 world.alice,
                 "evidence",
-                "a",
-                SlowToRefuse(world, data),
+                key,
+                Overtaken(world, key, data),
                 FileAttributes(),
-                conditions=WriteConditions(if_none_match="abc"),
+                conditions=WriteConditions(if_none_match="*"),
             )
+        assert await world.read(key) == b"sooner"
     assert len([blob async for blob in world.store.walk()]) == 1
 
 
@@ -197,17 +199,18 @@ async def test_versions(world: World) -> None:
     assert await world.read("a", repository="locked") == b"1"
 
 
-class SlowToRefuse:
-    """A source during which the condition comes true that the early check did not see."""
+class Overtaken:
+    """A source during which another one creates the file: later than the early check can see."""
 
-    def __init__(self, world: World, data: bytes) -> None:
+    def __init__(self, world: World, key: str, data: bytes) -> None:
         self._world = world
+        self._key = key
         self._source = world.bytes(data)
         self.length = len(data)
         self.expect = self._source.expect
         self.finish = self._source.finish
 
-    async def __aiter__(self):  # noqa: ANN204
-        await self._world.execute("UPDATE file_versions SET etag = 'abc'")
+    async def __aiter__(self) -> AsyncIterator[Buffers]:
+        await self._world.put(self._key, b"sooner")
         async for batch in self._source:
             yield batch
