@@ -6,10 +6,12 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from gateway.s3.face import Configuration
+from gateway.s3.operations import multipart_upload
 from tests.unit.s3.served import Counter, Endpoint, served
 from tests.wire.requester import Requester, Response
 
@@ -278,3 +280,26 @@ def test_many_clients_at_once(wire: Requester) -> None:
     for thread in threads:
         thread.join()
     assert failed == []
+
+
+def test_a_completion_that_takes_long_keeps_the_client_waiting(
+    wire: Requester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multipart_upload, "_PATIENCE", 0.0)
+    begun = wire.request("POST", "/bucket/slow?uploads", body=b"").body
+    upload = begun.partition(b"<UploadId>")[2].partition(b"<")[0].decode()
+    part = wire.request("PUT", f"/bucket/slow?partNumber=1&uploadId={upload}", body=b"part")
+    etag = part.header("etag")
+
+    def complete(etag: str | None) -> Response:
+        part = f"<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>"
+        body = f"<CompleteMultipartUpload>{part}</CompleteMultipartUpload>".encode()
+        return wire.request("POST", f"/bucket/slow?uploadId={upload}", body=body)
+
+    failed = complete("0" * 32)
+    assert (failed.status, failed.code) == (200, "InvalidPart")
+    answer = complete(etag)
+    assert (answer.status, answer.header("transfer-encoding")) == (200, "chunked")
+    assert answer.body.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n ')
+    assert ET.fromstring(answer.body).findtext("{*}Key") == "slow"
+    assert wire.request("GET", "/bucket/slow").body == b"part"
