@@ -158,14 +158,22 @@ class OrderedBody:
         expect = request.headers.get("Expect")
         if expect is None or expect.strip().lower() != "100-continue" or request.version < (1, 1):
             return None
-        return cls(request)
+        body = cls(request)
+        if body.is_eof():
+            # No byte is missing, but aws cli v1 would misread the next answer on a connection that said no 100 first.
+            body.ask()
+        return body
+
+    def ask(self) -> None:
+        """Tell the client to send the body; once."""
+        if not self.asked:
+            self.asked = True
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.write(_CONTINUE)
 
     def is_eof(self) -> bool:
         return self._content.is_eof()
 
     async def readany(self) -> bytes:
-        if not self.asked:
-            self.asked = True
-            if self._transport is not None and not self._transport.is_closing():
-                self._transport.write(_CONTINUE)
+        self.ask()
         return await self._content.readany()

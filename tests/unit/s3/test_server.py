@@ -95,7 +95,16 @@ def test_an_empty_body_that_would_wait_does_not_cost_the_connection(wire: Reques
     with wire.connect() as connection:
         for _ in range(2):
             connection.send(put_head(wire, "/bucket/empty", b"", EXPECT))
-            assert connection.receive().status == 200
+            response = connection.receive()
+            assert (response.status, list(response.interim)) == (200, [100])
+
+
+def test_a_refused_empty_body_does_not_cost_the_connection_either(wire: Requester) -> None:
+    with wire.connect() as connection:
+        for _ in range(2):
+            connection.send(put_head(wire, "/nosuchbucket/empty", b"", EXPECT))
+            response = connection.receive()
+            assert (response.code, list(response.interim)) == ("NoSuchBucket", [100])
 
 
 def test_an_unknown_signer_is_not_asked_for_a_body(wire: Requester) -> None:
