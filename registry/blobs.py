@@ -114,9 +114,9 @@ class Blobs:
             return content, held
         return await self.keep(content, held), held
 
-    async def take(self, source: Source, *, limit: int) -> tuple[Content, bytes]:
+    async def take(self, source: Source, *, checksum: str, limit: int) -> tuple[Content, bytes]:
         """Take a small document in without storing it: what it is, verified, and its bytes."""
-        digests = Digests([DEFAULT_CHECKSUM])
+        digests = Digests([checksum])
         document = bytearray()
         async for batch in source:
             digests.update(batch)
@@ -124,7 +124,7 @@ class Blobs:
                 raise FileTooLargeError(digests.size, limit)
             document += b"".join(batch)
         settle(source, digests)
-        return self._content(digests, DEFAULT_CHECKSUM), bytes(document)
+        return self._content(digests, checksum), bytes(document)
 
     async def keep(self, content: Content, buffers: Buffers) -> Content:
         """Store a small body."""

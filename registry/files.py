@@ -82,8 +82,8 @@ class Files:
         """
         found = await self._repositories.permitted(actor, "file.write", repository)
         check_key(key)
-        if (name := Control.name(found, key)) is not None:
-            return await self._put_control(actor, found, key, name, source, attributes)
+        if Control.name(found, key) is not None:
+            return await self._put_control(actor, found, key, source, attributes, checksum=checksum or DEFAULT_CHECKSUM)
         await self.check_early(found.id, key, conditions)
         algorithm = checksum or DEFAULT_CHECKSUM
         content, held = await self._blobs.ingest(source, checksum=algorithm, limit=SINGLE_PUT_LIMIT)
@@ -97,10 +97,18 @@ class Files:
             raise
 
     async def _put_control(
-        self, actor: Actor, repository: Repository, key: str, name: str, source: Source, attributes: FileAttributes
+        self,
+        actor: Actor,
+        repository: Repository,
+        key: str,
+        source: Source,
+        attributes: FileAttributes,
+        *,
+        checksum: str,
     ) -> FileVersion:
         """Act on one of the registry's own keys; the answer describes what was sent, as S3 clients compare it."""
-        content, document = await self._blobs.take(source, limit=Control.limit(name))
+        name = Control.name(repository, key) or ""
+        content, document = await self._blobs.take(source, checksum=checksum, limit=Control.limit(name))
         package = await self._control.act(actor, repository, key, name, document)
         if name == "package.json" and package.status is not PackageStatus.FINALIZED:
             return await self.commit(PutFile(actor, repository, key, content, attributes), (document,))

@@ -105,9 +105,16 @@ class World:
         attributes: FileAttributes | None = None,
         conditions: WriteConditions = UNCONDITIONAL,
         actor: Actor | None = None,
+        checksum: str | None = None,
     ) -> FileVersion:
         return await self.registry.files.put(
-            actor or self.alice, repository, key, Bytes(data), attributes or FileAttributes(), conditions=conditions
+            actor or self.alice,
+            repository,
+            key,
+            Bytes(data, Expect(checksum_algorithm=checksum)),
+            attributes or FileAttributes(),
+            conditions=conditions,
+            checksum=checksum,
         )
 
     async def read(self, key: str, *, repository: str = "evidence", version_id: str | None = None) -> bytes:
