@@ -6,6 +6,7 @@ from typing import Self
 
 from backends.store import BlobStore, StoreError
 from registry.accounts import Accounts
+from registry.authentication_log import AuthenticationLog
 from registry.blobs import Blobs, translated
 from registry.changes import batch
 from registry.clock import Clock, now
@@ -39,6 +40,7 @@ class Registry:
         self._database = open_database(database_url, batch(clock))
         self._blobs = Blobs(self._database, store)
         self.accounts = Accounts(self._database, SecretBox(master_key), clock)
+        self.authentication_log = AuthenticationLog(self._database, clock)
         self.repositories = Repositories(self._database, clock)
         self.packages = Packages(self._database, self._blobs, self.repositories, clock, restore_window=restore_window)
         self.retention = Retention(self._database, self.repositories, self.packages, clock)
@@ -53,6 +55,7 @@ class Registry:
 
     async def close(self) -> None:
         """Commit what was submitted and let go of the database."""
+        await self.authentication_log.close()
         await self._database.close()
         self._blobs.close()
 
