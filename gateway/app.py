@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -21,6 +20,7 @@ from gateway.http.metrics import Metrics, metrics_route
 from gateway.http.middleware import observed
 from gateway.http.problem import problems
 from gateway.http.server import Server
+from gateway.http.stopping import finish
 from gateway.http.tls import server_context
 from gateway.keyring import Keyring
 from gateway.s3.face import Configuration, S3Face
@@ -30,10 +30,6 @@ from registry.registry import Registry
 
 BACKLOG = 1024
 _STORE_CALLS = ("put", "read", "open_blob", "delete", "create_multipart", "complete_multipart", "abort_multipart")
-_LAST_ARRIVALS = 0.05
-"""Seconds for requests that have reached this machine to be read, before idle connections are closed."""
-_LAST_SECONDS = 2.0
-"""Seconds after the grace time for what was cut off to clean up behind itself."""
 
 
 @asynccontextmanager
@@ -93,8 +89,7 @@ async def serving(
         finally:
             for listener in listeners:
                 listener.close()
-            await asyncio.sleep(_LAST_ARRIVALS)
-            await asyncio.gather(*(_finish(server, settings.grace_time) for server, _ in servers))
+            await asyncio.gather(*(finish(server, settings.grace_time) for server, _ in servers))
             await runner.cleanup()
             face.close()
 
@@ -112,11 +107,3 @@ def _registry_app(settings: Settings, registry: Registry, metrics: Metrics, log:
     app.add_routes([index("https" if settings.tls else "http", s3_port), metrics_route(metrics)])
     app.add_routes(Health({"database": registry.probe_database, "store": registry.probe_store}).routes())
     return app
-
-
-async def _finish(server: web.Server, grace_time: float) -> None:
-    """Close idle connections at once, the others when their request is answered or the grace time is over."""
-    server.pre_shutdown()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(grace_time + _LAST_SECONDS):
-            await server.shutdown(grace_time)
