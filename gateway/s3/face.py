@@ -13,6 +13,7 @@ from typing import Protocol
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
+from gateway.auth.errors import AccessDenied, RequestRefused, SignatureDoesNotMatch
 from gateway.auth.sigv4 import Authentication, SignedRequest, access_key_of, authenticate
 from gateway.http.logging import Access
 from gateway.http.logging import request_id as current_request
@@ -24,6 +25,7 @@ from gateway.s3.call import XML, Call
 from gateway.s3.catalogue import OPERATIONS
 from gateway.s3.errors import S3Error, not_implemented, translate
 from gateway.s3.headers import refuse_unsupported
+from registry.authentication_log import Refusal
 from registry.errors import UnknownAccessKeyError
 from registry.model import Actor, Credential
 from registry.registry import Registry
@@ -110,6 +112,7 @@ class S3Face:
                 response = await self._run(exchange, await self._authenticated(exchange))
             except Exception as error:  # noqa: BLE001 - every refusal, and every fault, becomes an S3 error
                 response = self._refused(exchange, error)
+                self._audit(exchange, error)
             await self._send(exchange, response)
             return response
         finally:
@@ -151,7 +154,7 @@ class S3Face:
 
         found = authenticate(exchange.signed, lookup, region=self._configuration.region, now=datetime.now(UTC))
         if found.credential is None:
-            raise S3Error("AccessDenied", "Access Denied: the request is not signed.")
+            raise AccessDenied("Access Denied: the request is not signed.")
         exchange.access_key = access_key
         return found
 
@@ -221,6 +224,22 @@ class S3Face:
             document,
             # What was not read in time is not waited for any longer.
             close=refused.code == "RequestTimeout",
+        )
+
+    def _audit(self, exchange: Exchange, error: Exception) -> None:
+        """Have the audit tell of an authentication that was refused: of the head, or of a signed chunk of the body."""
+        proven = exchange.access_key is not None
+        if not isinstance(error, SignatureDoesNotMatch if proven else (RequestRefused, UnknownAccessKeyError)):
+            return
+        self._registry.authentication_log.add(
+            Refusal(
+                code=translate(error).code,
+                face="s3",
+                request=f"{exchange.signed.method} {exchange.signed.path}",
+                access_key=access_key_of(exchange.signed),
+                source_address=exchange.request.remote,
+                request_id=exchange.id,
+            )
         )
 
     async def _send(self, exchange: Exchange, response: Response) -> None:
