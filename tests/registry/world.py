@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Self
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from backends.store import BlobStore, Buffers
+from registry.db import schema
 from registry.digests import Digests
 from registry.files import UNCONDITIONAL, WriteConditions
 from registry.model import Actor, FileAttributes, FileVersion, RetentionClass
@@ -130,3 +131,13 @@ class World:
 
     async def keys(self, repository: str = "evidence") -> list[str]:
         return [file.key for file in (await self.registry.files.list(self.alice, repository)).files]
+
+    async def packages(self, repository: str = "evidence") -> dict[str, tuple[int, int]]:
+        """Size and number of files of each package, as its row says."""
+        query = (
+            select(schema.packages.c.name, schema.packages.c.size, schema.packages.c.file_count)
+            .join(schema.repositories, schema.repositories.c.id == schema.packages.c.repository_id)
+            .where(schema.repositories.c.name == repository)
+        )
+        async with self.registry._database.read() as connection:
+            return {name: (size, count) for name, size, count in await connection.execute(query)}
