@@ -17,6 +17,7 @@ from registry import audit
 from registry.clock import SECOND, Clock
 from registry.db import schema
 from registry.db.database import Database, Lock, Scope
+from registry.db.types import is_held
 from registry.errors import (
     AccessKeyExistsError,
     AccessKeyNotFoundError,
@@ -77,6 +78,7 @@ class Accounts:
         return account
 
     async def get(self, name: str) -> Account:
+        """The account of that name. Raises AccountNotFoundError."""
         async with self._database.read() as connection:
             row = await _account(connection, name)
         if row is None:
@@ -179,13 +181,16 @@ class Accounts:
         cached = self.cached_credential(access_key)
         if cached is not None:
             return cached
-        row = await self._database.point(_active_key, {"access_key": access_key, "now": self._clock()})
+        now = self._clock()
+        row = None
+        if _ACCESS_KEY.fullmatch(access_key):
+            row = await self._database.point(_active_key, {"access_key": access_key, "now": now})
         if row is None:
             self._cache.pop(access_key, None)
             raise UnknownAccessKeyError(access_key)
         secret = self._box.open(bytes(row["secret"]), access_key)
         found = Credential(access_key, secret, row["account_id"], row["name"], bool(row["administrator"]))
-        self._cache[access_key] = (self._clock(), found)
+        self._cache[access_key] = (now, found)
         return found
 
     async def _tell(
@@ -196,6 +201,8 @@ class Accounts:
 
 
 async def _account(connection: AsyncConnection, name: str) -> Any:
+    if not is_held(name):
+        return None
     rows = await connection.execute(select(schema.accounts).where(schema.accounts.c.name == name))
     return rows.mappings().first()
 

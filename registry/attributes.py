@@ -25,7 +25,7 @@ def dump(attributes: FileAttributes) -> str:
         said["tags"] = dict(attributes.tags)
     if attributes.legal_hold:
         said["legal_hold"] = True
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":")) if said else "{}"
+    return json.dumps(said, separators=(",", ":")) if said else "{}"
 
 
 def load(row: Mapping[str, Any]) -> FileAttributes:

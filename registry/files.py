@@ -25,6 +25,7 @@ from registry.changes.put_file import PutFile, Stored
 from registry.control import Control, refuse_control
 from registry.db import schema
 from registry.db.database import Database
+from registry.db.types import is_held
 from registry.errors import (
     DeleteMarkerError,
     FileNotFoundInRegistryError,
@@ -154,8 +155,10 @@ class Files:
             row = await self._database.point(_current_version, parameters)
         elif version_id == "null":
             row = await self._database.point(_null_version, parameters)
-        else:
+        elif is_held(version_id):
             row = await self._database.point(_named_version, {**parameters, "id": version_id})
+        else:
+            row = None
         if row is None:
             raise FileNotFoundInRegistryError(key) if version_id is None else VersionNotFoundError(key, version_id)
         if row["delete_marker"]:

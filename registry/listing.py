@@ -21,6 +21,7 @@ from sqlalchemy.sql import ClauseElement
 from registry.db import schema
 from registry.db.database import Database
 from registry.db.statements import Maker
+from registry.db.types import first_unheld, is_held
 from registry.model import ListedFile, ListPage, Repository
 from registry.names import KEY_BYTES
 
@@ -49,6 +50,11 @@ def common_prefix(key: str, prefix: str, delimiter: str) -> str | None:
 
 def bounds(prefix: str, delimiter: str, after: str) -> tuple[str, str | None]:
     """The least key that may be listed, and the least above all that may (None: no bound)."""
+    unheld = first_unheld(after)
+    if unheld is not None:
+        # No key is like that; where it would stand, the search begins.
+        least = ABOVE if after[unheld] == "\x00" else chr(_SURROGATES.stop)
+        return max(prefix, after[:unheld] + least), following(prefix)
     low = after and after + ABOVE
     if delimiter and after.startswith(prefix) and common_prefix(after, prefix, delimiter) == after:
         low = following(after) or low
@@ -59,8 +65,9 @@ async def list_files(
     database: Database, repository: Repository, *, prefix: str, delimiter: str, after: str, limit: int
 ) -> ListPage:
     """A page of at most `limit` lines (files and common prefixes together) after `after`."""
+    delimiter = delimiter if is_held(delimiter) else ""
     low, high = bounds(prefix, delimiter, after)
-    if limit <= 0 or (high is not None and low >= high):
+    if limit <= 0 or not is_held(prefix) or (high is not None and low >= high):
         return ListPage((), ())
     parameters: dict[str, Any] = {"repository_id": repository.id, "low": low, "high": high, "lines": limit + 1}
     if delimiter:

@@ -16,6 +16,7 @@ from registry.changes import Change, StaleError
 from registry.clock import SECOND, Clock
 from registry.db import schema
 from registry.db.database import Database, Lock, Scope
+from registry.db.types import is_held
 from registry.errors import (
     RepositoryExistsError,
     RepositoryNotEmptyError,
@@ -23,6 +24,7 @@ from registry.errors import (
     RepositoryOwnedError,
     TooManyRepositoriesError,
 )
+from registry.listing import bounds
 from registry.model import Actor, Overwrite, Repository, Versioning
 from registry.names import check_repository_name
 
@@ -99,7 +101,7 @@ class Repositories:
 
     async def refreshed(self, name: str) -> Repository:
         """The repository as it is now."""
-        row = await self._database.point(_by_name, {"name": name})
+        row = await self._database.point(_by_name, {"name": name}) if is_held(name) else None
         if row is None:
             self._cache.pop(name, None)
             raise RepositoryNotFoundError(name)
@@ -125,9 +127,12 @@ class Repositories:
         """The repositories the actor may see, by name. `after` is exclusive."""
         policy.require(actor, "repository.list")
         table = schema.repositories
-        query = _with_owner().where(table.c.name > after).order_by(table.c.name).limit(limit)
-        if prefix:
-            query = query.where(table.c.name.startswith(prefix, autoescape=True))
+        if not is_held(prefix):
+            return ()
+        low, high = bounds(prefix, "", after)
+        query = _with_owner().where(table.c.name >= low).order_by(table.c.name).limit(limit)
+        if high is not None:
+            query = query.where(table.c.name < high)
         if not actor.administrator:
             query = query.where(table.c.owner_id == actor.account_id)
         async with self._database.read() as connection:

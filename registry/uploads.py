@@ -23,6 +23,7 @@ from registry.changes.upload import AbortUpload, BeginUpload, PutPart
 from registry.control import refuse_control
 from registry.db import schema
 from registry.db.database import Database
+from registry.db.types import is_held
 from registry.digests import Digests, composite
 from registry.errors import (
     DigestMismatchError,
@@ -238,10 +239,10 @@ class Uploads:
     ) -> UploadPage:
         """Uploads in progress by key, then by age. The markers are exclusive."""
         found = await self._repositories.permitted(actor, "file.list", repository)
-        if limit <= 0:
+        if limit <= 0 or not is_held(prefix):
             return UploadPage((), ())
         low, high = bounds(prefix, delimiter, key_marker)
-        if upload_id_marker:
+        if upload_id_marker and is_held(key_marker + upload_id_marker):
             low = max(prefix, key_marker)
         uploads: list[Upload] = []
         prefixes: list[str] = []
@@ -293,7 +294,7 @@ class Uploads:
 
     async def _row(self, repository: Repository, key: str, upload_id: str) -> Any:
         check_key(key)
-        row = await self._database.point(_by_id, {"id": upload_id})
+        row = await self._database.point(_by_id, {"id": upload_id}) if is_held(upload_id) else None
         if row is None or row["repository_id"] != repository.id or row["key"] != key:
             raise UploadNotFoundError(upload_id)
         return row

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import asyncpg
@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from registry.db.database import BatchWork, Change, Lock
 from registry.db.statements import POSTGRESQL, Execute, Maker, Row, Statement, Work, compiled
-from registry.errors import RegistryError, StorageFullError, StorageUnavailableError
+from registry.errors import ConflictError, RegistryError, StorageFullError, StorageUnavailableError
 
 BATCH = 256
 """Changes committed together at the most."""
@@ -28,14 +28,51 @@ BATCH = 256
 WRITERS = 2
 """Batches in flight at once: while one waits for its commit, the next one is prepared."""
 
-_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError)
+ATTEMPTS = 4
+"""How often a batch is tried that the database definitely did not take, before its requests are refused."""
+
+_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
+_DOWN = (
+    *_LOST,
+    asyncpg.OperatorInterventionError,  # shut down, starting up, cancelled
+    asyncpg.InsufficientResourcesError,  # disk, memory or connections used up
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby
+    asyncpg.InvalidAuthorizationSpecificationError,
+)
 _REPEATABLE = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+
+class _UndoneError(Exception):
+    """The transaction was certainly rolled back, though nothing was wrong with it."""
+
+
+class _InDoubtError(Exception):
+    """The answer to COMMIT was lost, and nobody could be asked what became of the transaction."""
 
 
 def _unavailable(error: BaseException) -> RegistryError:
     if isinstance(error, asyncpg.DiskFullError):
         return StorageFullError(f"There is no room for the records: {error}. Nothing was stored.")
     return StorageUnavailableError(f"The database does not answer: {str(error) or type(error).__name__}. Try again.")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise what the database fails with in the registry's words."""
+    try:
+        yield
+    except DBAPIError as error:
+        cause = error.orig.__cause__ if error.orig is not None else None
+        if isinstance(cause, _REPEATABLE):
+            raise ConflictError from error
+        if isinstance(cause, _DOWN) or error.connection_invalidated:
+            raise _unavailable(cause or error) from error
+        raise
+    except _REPEATABLE as error:
+        raise ConflictError from error
+    except _DOWN as error:
+        raise _unavailable(error) from error
 
 
 class PostgresqlDatabase:
@@ -79,26 +116,19 @@ class PostgresqlDatabase:
         await self._pool.close()
 
     async def probe(self) -> None:
-        try:
-            async with self.transaction() as connection:
-                await connection.execute(text("DELETE FROM accounts WHERE id = ''"))
-        except Exception as error:
-            raise _unavailable(error) from error
+        async with self.transaction() as connection:
+            await connection.execute(text("DELETE FROM accounts WHERE id = ''"))
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        try:
+        with _translated():
             async with self._engine.connect() as connection:
                 await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 yield connection
-        except (OSError, DBAPIError) as error:
-            if isinstance(error, DBAPIError) and not error.connection_invalidated:
-                raise
-            raise _unavailable(error) from error
 
     @asynccontextmanager
     async def transaction(self, *locks: Lock) -> AsyncIterator[AsyncConnection]:
-        try:
+        with _translated():
             async with self._engine.begin() as connection:
                 raw = await connection.get_raw_connection()
                 if locks:
@@ -106,10 +136,6 @@ class PostgresqlDatabase:
                     await connection.execute(text("SELECT 1"))
                     await take(raw.driver_connection, locks)
                 yield connection
-        except (OSError, DBAPIError) as error:
-            if isinstance(error, DBAPIError) and not error.connection_invalidated:
-                raise
-            raise _unavailable(error) from error
 
     def _statement(self, maker: Maker) -> Statement:
         statement = self._statements.get(maker)
@@ -119,20 +145,28 @@ class PostgresqlDatabase:
 
     async def point(self, maker: Maker, parameters: Mapping[str, Any]) -> Row | None:
         statement = self._statement(maker)
-        try:
-            return await self._pool.fetchrow(statement.text, *statement.arguments(parameters))
-        except _LOST as error:
-            raise _unavailable(error) from error
+        return await self._read(self._pool.fetchrow, statement, parameters)
 
     async def rows(self, maker: Maker, parameters: Mapping[str, Any]) -> Sequence[Row]:
-        statement = self._statement(maker)
-        try:
-            found: list[Row] = await self._pool.fetch(statement.text, *statement.arguments(parameters))
-        except _LOST as error:
-            raise _unavailable(error) from error
+        found: list[Row] = await self._read(self._pool.fetch, self._statement(maker), parameters)
         return found
 
+    async def _read(
+        self, fetch: Callable[..., Awaitable[Any]], statement: Statement, parameters: Mapping[str, Any]
+    ) -> Any:
+        """Fetch; once more where the pool's connection was found dead, as after a restart of the database."""
+        arguments = statement.arguments(parameters)
+        with _translated():
+            try:
+                return await fetch(statement.text, *arguments)
+            except TimeoutError:
+                raise
+            except _LOST:
+                return await fetch(statement.text, *arguments)
+
     async def submit(self, change: Change[Any]) -> Any:
+        if self._closing:
+            raise StorageUnavailableError("The database is being closed.")
         future = asyncio.get_running_loop().create_future()
         self._waiting.append((change, future))
         self._wake.set()
@@ -157,17 +191,24 @@ class PostgresqlDatabase:
                     future.set_result(outcome)
 
     async def _commit(self, changes: list[Change[Any]]) -> list[Any]:
-        try:
-            return await self._transaction(changes)
-        except _LOST as error:
-            return [_unavailable(error)] * len(changes)
-        except _REPEATABLE:
-            return await self._commit(changes)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
-            if len(changes) == 1:
-                return [_unavailable(error) if isinstance(error, asyncpg.PostgresError) else error]
-            # One change the database refuses must not fail its neighbours.
-            return [outcome for change in changes for outcome in await self._commit([change])]
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._transaction(changes)
+            except (_InDoubtError, TimeoutError) as error:
+                return [_unavailable(error) for _ in changes]
+            except (*_LOST, *_REPEATABLE, _UndoneError) as error:
+                # It did not take place: the COMMIT was not sent, or the database says so.
+                if attempt == ATTEMPTS:
+                    return [_unavailable(error) for _ in changes]
+                await asyncio.sleep(0.02 * attempt**2)
+            except _DOWN as error:
+                return [_unavailable(error) for _ in changes]
+            except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+                if len(changes) == 1:
+                    return [error]
+                # One change the database refuses must not fail its neighbours.
+                return [outcome for change in changes for outcome in await self._commit([change])]
+        raise AssertionError
 
     async def _transaction(self, changes: list[Change[Any]]) -> list[Any]:
         async with self._pool.acquire() as connection:
@@ -179,27 +220,29 @@ class PostgresqlDatabase:
                 number = await connection.fetchval("SELECT pg_current_xact_id()::text")
             except BaseException:
                 if not connection.is_closed():
-                    await transaction.rollback()
+                    with suppress(*_DOWN):  # what came first is what is told
+                        await transaction.rollback()
                 raise
             try:
                 await transaction.commit()
-            except _LOST:
+            except (asyncpg.PostgresError, *_LOST) as error:
                 # The answer to COMMIT was lost: ask what became of it, never guess.
-                if not await self._committed(number):
-                    raise
+                await self._settle(number, error)
             return list(outcomes)
 
-    async def _committed(self, number: str) -> bool:
-        """Whether a transaction whose commit was not answered took place."""
+    async def _settle(self, number: str, error: Exception) -> None:
+        """Find out what became of a transaction whose COMMIT was not answered; returns if it took place."""
         for delay in (0.05, 0.2, 0.5, 1, 2, 4, 8):
             try:
                 status = await self._pool.fetchval("SELECT pg_xact_status($1::text::xid8)", number)
-            except (*_LOST, asyncpg.PostgresError):
+            except (*_DOWN, asyncpg.PostgresError):
                 status = None
-            if status in {"committed", "aborted"}:
-                return bool(status == "committed")
+            if status == "committed":
+                return
+            if status == "aborted":
+                raise _UndoneError from error
             await asyncio.sleep(delay)
-        return False
+        raise _InDoubtError(f"the answer to COMMIT was lost: {error}") from error
 
     async def _run(self, connection: Any, work: Work) -> Any:
         """Drive a unit of work to its end and return its result."""

@@ -14,24 +14,22 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from registry.db.database import BatchWork, Change, Lock
 from registry.db.statements import SQLITE, Execute, Maker, Row, Statement, Work, compiled
 from registry.errors import RegistryError, StorageFullError, StorageUnavailableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -46,10 +44,31 @@ BATCH = 512
 """Changes committed together at the most."""
 
 
-def _unavailable(error: Exception) -> RegistryError:
+def _is_trouble(error: BaseException) -> bool:
+    """Whether it is the database that fails, whatever was asked of it; otherwise something is wrong with one change."""
+    ours = sqlite3.IntegrityError | sqlite3.DataError | sqlite3.ProgrammingError | sqlite3.InterfaceError
+    return isinstance(error, sqlite3.Error | OSError) and not isinstance(error, ours)
+
+
+def _unavailable(error: BaseException) -> RegistryError:
     if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
         return StorageFullError(f"There is no room for the records: {error}. Nothing was stored.")
     return StorageUnavailableError(f"The database cannot be used: {error}. Try again.")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Raise what the database fails with in the registry's words."""
+    try:
+        yield
+    except DBAPIError as error:
+        if error.orig is not None and _is_trouble(error.orig):
+            raise _unavailable(error.orig) from error
+        raise
+    except (OSError, sqlite3.Error) as error:
+        if _is_trouble(error):
+            raise _unavailable(error) from error
+        raise
 
 
 class Statements:
@@ -71,70 +90,116 @@ class WriteGate:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def take(self) -> int:
+        """Wait for the turn. Returns the descriptor that holds it: closing it lets the next one in."""
         # A descriptor of its own each time: flock belongs to the open file, so two threads exclude each other too.
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the turn, in a thread."""
+        descriptor = self.take()
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+    @asynccontextmanager
+    async def awaited(self) -> AsyncIterator[None]:
+        """Hold the turn, in a task."""
+        taking = asyncio.get_running_loop().run_in_executor(None, self.take)
+        try:
+            descriptor = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            # The thread cannot be called back: when it gets its turn, it passes it on.
+            taking.add_done_callback(_pass_on)
+            raise
+        try:
             yield
         finally:
             os.close(descriptor)
 
 
+def _pass_on(taken: asyncio.Future[int]) -> None:
+    if not taken.cancelled() and taken.exception() is None:
+        os.close(taken.result())
+
+
 class Writer:
     """The thread that commits: takes every change that waits, and commits them in one transaction."""
 
-    def __init__(self, path: str, gate: WriteGate, statements: Statements, batch: BatchWork) -> None:
-        self._path = path
+    def __init__(
+        self, connection: sqlite3.Connection, gate: WriteGate, statements: Statements, batch: BatchWork
+    ) -> None:
+        self._connection = connection
         self._gate = gate
         self._statements = statements
         self._batch = batch
         self._waiting: SimpleQueue[tuple[Change[Any], asyncio.Future[Any]] | None] = SimpleQueue()
+        self._closing = False
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="sqlite-writer", daemon=True)
         self._thread.start()
 
     def submit(self, change: Change[Any]) -> asyncio.Future[Any]:
+        if self._closing:
+            raise StorageUnavailableError("The database is being closed.")
         future: asyncio.Future[Any] = self._loop.create_future()
         self._waiting.put((change, future))
         return future
 
     async def close(self) -> None:
+        """Commit what waits, and end."""
+        self._closing = True
         self._waiting.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        connection = connect(self._path)
         try:
-            while (first := self._waiting.get()) is not None:
-                last = False
+            last = False
+            while not last and (first := self._waiting.get()) is not None:
                 batch = [first]
-                with self._gate.held():
-                    # Drained only now: all that came while this waited for its turn goes in the same commit.
-                    while len(batch) < BATCH and not self._waiting.empty():
-                        item = self._waiting.get()
-                        if item is None:
-                            last = True
-                            break
-                        batch.append(item)
-                    outcomes = self._commit(connection, [change for change, _ in batch])
+                try:
+                    with self._gate.held():
+                        # Drained only now: all that came while this waited for its turn goes in the same commit.
+                        last = self._drain(batch)
+                        outcomes = self._commit([change for change, _ in batch])
+                except OSError as error:
+                    outcomes = [_unavailable(error) for _ in batch]
                 self._loop.call_soon_threadsafe(_resolve, [future for _, future in batch], outcomes)
-                if last:
-                    break
         finally:
-            connection.close()
+            self._connection.close()
 
-    def _commit(self, connection: sqlite3.Connection, changes: list[Change[Any]]) -> list[Any]:
+    def _drain(self, batch: list[tuple[Change[Any], asyncio.Future[Any]]]) -> bool:
+        """Add what waits to the batch; says whether the end was among it."""
+        while len(batch) < BATCH and not self._waiting.empty():
+            item = self._waiting.get()
+            if item is None:
+                return True
+            batch.append(item)
+        return False
+
+    def _commit(self, changes: list[Change[Any]]) -> list[Any]:
         try:
-            return self._transaction(connection, changes)
+            return self._transaction(changes)
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
+            if _is_trouble(error):
+                return [_unavailable(error) for _ in changes]
             if len(changes) == 1:
-                return [_unavailable(error) if isinstance(error, sqlite3.Error) else error]
+                return [error]
             # One change the database refuses must not fail its neighbours.
-            return [outcome for change in changes for outcome in self._commit(connection, [change])]
+            return [outcome for change in changes for outcome in self._commit([change])]
 
-    def _transaction(self, connection: sqlite3.Connection, changes: list[Change[Any]]) -> list[Any]:
+    def _transaction(self, changes: list[Change[Any]]) -> list[Any]:
+        connection = self._connection
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")  # the last one, in trouble, could not be
         connection.execute("BEGIN IMMEDIATE")
         try:
             outcomes = run(connection, self._statements, self._batch(changes))
@@ -179,10 +244,12 @@ def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
     """A bare connection, in autocommit: transactions are begun by name."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.row_factory = sqlite3.Row
-    for pragma in PRAGMAS:
-        connection.execute(pragma).close()
-    if read_only:
-        connection.execute("PRAGMA query_only=ON").close()
+    try:
+        for pragma in (*PRAGMAS, "PRAGMA query_only=ON") if read_only else PRAGMAS:
+            connection.execute(pragma).close()
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -210,6 +277,9 @@ class SqliteDatabase:
         path = Path(self._path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # One at a time: that the journal is a write-ahead log is said once, with nobody else in the file.
+            async with self._gate.awaited():
+                writing = connect(self._path)
             self._reader = connect(self._path, read_only=True)
         except (OSError, sqlite3.Error) as error:
             raise StorageUnavailableError(f"cannot open the database {path}: {error}") from error
@@ -217,7 +287,7 @@ class SqliteDatabase:
         self._engine = _engine(self.url, begin="BEGIN")
         # No connection is kept: a transaction is rare, and a kept one would hold its thread.
         self._writing_engine = _engine(self.url, begin="BEGIN IMMEDIATE")
-        self._writer = Writer(self._path, self._gate, self._statements, self._batch)
+        self._writer = Writer(writing, self._gate, self._statements, self._batch)
 
     async def close(self) -> None:
         await self._writer.close()
@@ -228,34 +298,27 @@ class SqliteDatabase:
             connection.close()
 
     async def probe(self) -> None:
-        try:
-            async with self.transaction() as connection:
-                await connection.execute(text("DELETE FROM accounts WHERE id = ''"))
-        except Exception as error:
-            raise _unavailable(error) from error
+        async with self.transaction() as connection:
+            await connection.execute(text("DELETE FROM accounts WHERE id = ''"))
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        async with self._engine.connect() as connection:
-            yield connection
+        with _translated():
+            async with self._engine.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def transaction(self, *locks: Lock) -> AsyncIterator[AsyncConnection]:  # noqa: ARG002 - one writer at a time
-        async with self._in_process:
-            gate = self._gate.held()
-            await asyncio.to_thread(gate.__enter__)
-            try:
-                async with self._writing_engine.begin() as connection:
-                    yield connection
-            finally:
-                gate.__exit__(None, None, None)
+        with _translated():
+            async with self._in_process, self._gate.awaited(), self._writing_engine.begin() as connection:
+                yield connection
 
     async def point(self, maker: Maker, parameters: Mapping[str, Any]) -> Row | None:
         # In place, on purpose: a look-up takes about 10 µs, handing it to a thread and back five times that.
         statement = self._statements[maker]
         try:
             return self._reader.execute(statement.text, statement.arguments(parameters)).fetchone()
-        except sqlite3.Error as error:
+        except sqlite3.OperationalError as error:
             raise _unavailable(error) from error
 
     async def rows(self, maker: Maker, parameters: Mapping[str, Any]) -> Sequence[Row]:
@@ -264,14 +327,12 @@ class SqliteDatabase:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._rows, statement.text, arguments)
 
     def _rows(self, statement: str, arguments: tuple[Any, ...]) -> list[Row]:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = connect(self._path, read_only=True)
-            self._opened.append(connection)
-        try:
+        with _translated():
+            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._local.connection = connect(self._path, read_only=True)
+                self._opened.append(connection)
             return connection.execute(statement, arguments).fetchall()
-        except sqlite3.Error as error:
-            raise _unavailable(error) from error
 
     async def submit(self, change: Change[Any]) -> Any:
         return await self._writer.submit(change)

@@ -40,19 +40,20 @@ async def test_a_change_the_database_refuses_fails_alone(world: World) -> None:
     assert len(await world.keys()) == 20
 
 
-async def test_put_delete_put_of_one_key_in_one_batch(world: World) -> None:
+async def test_puts_and_deletes_of_one_key_in_one_batch(world: World) -> None:
     await world.repository()
     files = world.registry.files
-    for _ in range(3):
-        await asyncio.gather(
+    for turn in range(6):
+        steps = [
             world.put("run/a", b"one"),
             files.delete(world.alice, "evidence", "run/a"),
-            world.put("run/a", b"two"),
-            files.delete(world.alice, "evidence", "run/a"),
             world.put("run/a", b"three"),
-        )
-    assert await world.packages() == {"run": (5, 1)}
-    assert await world.read("run/a") == b"three"
+            files.delete(world.alice, "evidence", "run/a"),
+            world.put("run/a", b"other"),
+            world.put("run/b", b"b"),
+        ]
+        await asyncio.gather(*steps[turn:], *steps[:turn])
+        assert await world.packages() == await world.recounted()
 
 
 async def test_metadata_comes_back_whatever_characters_it_has(world: World) -> None:
