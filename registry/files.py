@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, bindparam, exists, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
@@ -42,6 +42,7 @@ from registry.model import (
     FileAttributes,
     FilePart,
     FileVersion,
+    Keeping,
     ListPage,
     PackageStatus,
     Repository,
@@ -163,7 +164,7 @@ class Files:
             raise FileNotFoundInRegistryError(key) if version_id is None else VersionNotFoundError(key, version_id)
         if row["delete_marker"]:
             raise DeleteMarkerError(key, version_name(row), row["created_at"], by_id=version_id is not None)
-        return version_of(row, store=row["store"] or "", storage_key=row["storage_key"] or "")
+        return version_of(row, store=row["store"] or "", storage_key=row["storage_key"] or "", keeping=_keeping(row))
 
     async def read(self, version: FileVersion, start: int, stop: int) -> bytes:
         """Bytes [start, stop) of a version at once; for stretches of at most 1 MiB."""
@@ -274,12 +275,35 @@ class Files:
         return await list_files(self._database, found, prefix=prefix, delimiter=delimiter, after=after, limit=limit)
 
 
+def _keeping(row: Any) -> Keeping:
+    if row["package_status"] is None:
+        return Keeping(held=bool(row["held"]))
+    frozen = row["package_status"] == PackageStatus.FINALIZED and row["revision"] <= row["package_revision"]
+    return Keeping(row["retention_class"], row["expires_at"], frozen, bool(row["held"]))
+
+
 def _versions_with_bytes(*conditions: Any) -> Select[Any]:
-    table, where = schema.file_versions, schema.blob_locations
+    table, where, packages, holds = schema.file_versions, schema.blob_locations, schema.packages, schema.holds
     same = (table.c.repository_id == bindparam("repository_id")) & (table.c.key == bindparam("key"))
+    held = exists().where(holds.c.released_at.is_(None), holds.c.version_id == table.c.id) | exists().where(
+        holds.c.released_at.is_(None), holds.c.package_id == table.c.package_id
+    )
     return (
-        select(table, where.c.store, where.c.storage_key)
-        .select_from(table.outerjoin(where, where.c.blob_id == table.c.blob_id))
+        select(
+            table,
+            where.c.store,
+            where.c.storage_key,
+            packages.c.status.label("package_status"),
+            packages.c.revision.label("package_revision"),
+            packages.c.retention_class,
+            packages.c.expires_at,
+            held.label("held"),
+        )
+        .select_from(
+            table.outerjoin(where, where.c.blob_id == table.c.blob_id).outerjoin(
+                packages, packages.c.id == table.c.package_id
+            )
+        )
         .where(same, *conditions)
     )
 

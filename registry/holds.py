@@ -72,7 +72,7 @@ class Holds:
             # What was there to be held may have gone while the lock was waited for.
             await self._there(connection, package_id, version_id)
             await connection.execute(insert(schema.holds).values(row))
-            await self._tell(connection, actor, ("hold.place", "hold.placed"), repository, resource, row)
+            await self._tell(connection, actor, ("hold.place", "hold.placed"), repository, resource=resource, row=row)
         return Hold(**row)
 
     async def release(self, actor: Actor, hold_id: str, *, reason: str) -> Hold:
@@ -95,7 +95,9 @@ class Holds:
                 row |= {"released_by": actor.name, "released_at": self._clock(), "release_reason": reason.strip()}
                 released = {name: row[name] for name in ("released_by", "released_at", "release_reason")}
                 await connection.execute(update(table).where(table.c.id == hold_id).values(released))
-                await self._tell(connection, actor, ("hold.release", "hold.released"), repository, resource, row)
+                await self._tell(
+                    connection, actor, ("hold.release", "hold.released"), repository, resource=resource, row=row
+                )
         return Hold(**row)
 
     async def list(self, actor: Actor, query: HoldQuery, *, after: str | None = None, limit: int = 100) -> Page[Hold]:
@@ -165,6 +167,7 @@ class Holds:
         actor: Actor,
         happening: tuple[str, str],
         repository: Repository,
+        *,
         resource: str,
         row: dict[str, Any],
     ) -> None:

@@ -128,6 +128,18 @@ class FileAttributes:
 
 
 @dataclass(frozen=True, slots=True)
+class Keeping:
+    """How long a file version is kept, and by what, as of when it was read."""
+
+    retention_class: str | None = None
+    expires_at: int | None = None
+    """When its package's term ends; None: there is no term, or it never ends."""
+    frozen: bool = False
+    """Part of a finalized package: until the term ends nobody can remove it."""
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FileVersion:
     """One version of one file. Its bytes never change."""
 
@@ -151,6 +163,7 @@ class FileVersion:
     blob_id: str | None = None
     store: str = ""
     storage_key: str = ""
+    keeping: Keeping = Keeping()
 
     @property
     def version_id(self) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from registry import attributes as attribute_rows
-from registry.model import Checksum, ChecksumType, FileVersion
+from registry.model import Checksum, ChecksumType, FileVersion, Keeping
+
+NOTHING_KNOWN = Keeping()
 
 
 def version_name(row: Any) -> str:
@@ -13,7 +15,9 @@ def version_name(row: Any) -> str:
     return "null" if row["null_version"] else str(row["id"])
 
 
-def version_of(row: Any, *, latest: bool = True, store: str = "", storage_key: str = "") -> FileVersion:
+def version_of(
+    row: Any, *, latest: bool = True, store: str = "", storage_key: str = "", keeping: Keeping = NOTHING_KNOWN
+) -> FileVersion:
     """The noun of a row of `file_versions`."""
     checksum = None
     if row["checksum_algorithm"] is not None:
@@ -38,4 +42,5 @@ def version_of(row: Any, *, latest: bool = True, store: str = "", storage_key: s
         blob_id=row["blob_id"],
         store=store,
         storage_key=storage_key,
+        keeping=keeping,
     )

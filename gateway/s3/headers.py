@@ -12,7 +12,7 @@ from types import MappingProxyType
 from gateway.http.conditions import unquoted
 from gateway.s3 import xml
 from gateway.s3.errors import S3Error, invalid_argument, not_implemented
-from gateway.s3.times import http_date
+from gateway.s3.times import http_date, iso_date
 from registry.changes.file import UNCONDITIONAL, WriteConditions
 from registry.digests import CHECKSUM_SIZES
 from registry.model import EMPTY, Checksum, ChecksumType, FileAttributes, FileVersion
@@ -73,6 +73,9 @@ REFUSED = (
     "x-amz-write-offset-bytes",
 )
 """Beginnings of headers that ask for what is not done, so that none is answered as if it were."""
+
+FOR_EVER = 253_402_300_799_000_000
+"""The last second of the year 9999, the latest that S3's clients can read."""
 
 RESPONSE_OVERRIDES: Mapping[str, str] = MappingProxyType(
     {
@@ -148,7 +151,27 @@ def described(version: FileVersion) -> list[tuple[str, str]]:
         answer += [(METADATA + name, encoded(value)) for name, value in kept.metadata.items()]
     if kept.storage_class != "STANDARD":
         answer.append(("x-amz-storage-class", kept.storage_class))
-    return answer + version_id(version)
+    return answer + keeping(version) + version_id(version)
+
+
+def keeping(version: FileVersion) -> list[tuple[str, str]]:
+    """How long the file is kept, in S3's words.
+
+    A file of a finalized package is what S3 calls locked in COMPLIANCE mode: nobody can shorten it.
+    """
+    kept, answer = version.keeping, []
+    until, mode = version.attributes.retain_until, version.attributes.lock_mode
+    if kept.frozen:
+        mode = "COMPLIANCE"
+        until = FOR_EVER if kept.expires_at is None else max(kept.expires_at, until or 0)
+    if mode is not None and until is not None:
+        answer += [("x-amz-object-lock-mode", mode), ("x-amz-object-lock-retain-until-date", iso_date(until))]
+    if kept.held:
+        answer.append(("x-amz-object-lock-legal-hold", "ON"))
+    if kept.expires_at is not None:
+        rule = f'expiry-date="{http_date(kept.expires_at)}", rule-id="{kept.retention_class}"'
+        answer.append(("x-amz-expiration", rule))
+    return answer
 
 
 def version_id(version: FileVersion) -> list[tuple[str, str]]:

@@ -143,3 +143,26 @@ async def test_eligibility_tells_every_reason(world: World) -> None:
     report = await world.registry.retention.eligibility_report(world.alice, "evidence", limit=1)
     rest = await world.registry.retention.eligibility_report(world.alice, "evidence", after=report.next, limit=1)
     assert [one.eligible for one in [*report.items, *rest.items]] == [False, True]
+
+
+async def test_a_file_tells_how_it_is_kept(world: World) -> None:
+    await world.repository()
+    await world.put("loose", b"1")
+    files = world.registry.files
+    assert not (await files.get(world.alice, "evidence", "loose")).keeping.held
+    package = await finalized_in(world)
+    kept = (await files.get(world.alice, "evidence", "run-1/a")).keeping
+    assert (kept.retention_class, kept.expires_at, kept.frozen, kept.held) == (
+        "raw-evidence",
+        package.expires_at,
+        True,
+        False,
+    )
+    await world.registry.holds.place(world.alice, package_id=package.id, name="keep", reason="because")
+    assert (await files.get(world.alice, "evidence", "run-1/a")).keeping.held
+
+
+async def finalized_in(world: World) -> Package:
+    await world.put("run-1/a", b"1")
+    package = await world.registry.packages.find(world.alice, "evidence", "run-1")
+    return await world.registry.packages.finalize(world.alice, package.id)
