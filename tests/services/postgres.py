@@ -6,6 +6,7 @@ import getpass
 import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -23,32 +24,34 @@ class PostgresUnavailableError(RuntimeError):
 class Postgres:
     """A running cluster. Its default collation is ICU's, not byte order, as an operator's may be."""
 
-    def __init__(self, directory: Path, port: int, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._process = process
         self._names = (f"test_{number}" for number in itertools.count(1))
-        self.port = port
+        self.port = _free_port()
 
     @classmethod
     def start(cls) -> Self:
-        binaries = _binaries()
+        """Make a cluster and start it. Raises PostgresUnavailableError."""
         directory = Path(tempfile.mkdtemp(prefix="artifact-store-postgres-"))
-        user = _unprivileged_user()
         if os.geteuid() == 0:
-            shutil.chown(directory, user)
-        data, log = directory / "data", directory / "log"
-        initdb = [binaries / "initdb", "--pgdata", data, "--username", "test", "--auth", "trust", "--no-sync"]
+            shutil.chown(directory, _unprivileged_user())
+        cluster = cls(directory)
+        initdb = ["initdb", "--pgdata", directory / "data", "--username", "test", "--auth", "trust", "--no-sync"]
         collation = ["--encoding", "UTF8", "--locale", "C.UTF-8", "--locale-provider", "icu", "--icu-locale", "en-US"]
         made = subprocess.run(
-            _as(user, *initdb, *collation), capture_output=True, text=True, cwd=directory, check=False
+            cluster._command(*initdb, *collation), capture_output=True, text=True, cwd=directory, check=False
         )
         if made.returncode:
             raise PostgresUnavailableError(f"initdb failed: {made.stderr.strip()}")
-        port = _free_port()
+        cluster.resume()
+        return cluster
+
+    def resume(self) -> None:
+        """Start it, or start it again after `interrupt`, on the same port with the same data."""
         options = {
             "listen_addresses": "127.0.0.1",
-            "port": port,
-            "unix_socket_directories": directory,
+            "port": self.port,
+            "unix_socket_directories": self._directory,
             "max_connections": 300,
             "shared_buffers": "64MB",
             # Nobody pulls the plug on this machine, and the files go at the end.
@@ -57,17 +60,33 @@ class Postgres:
             "full_page_writes": "off",
         }
         arguments = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                _as(user, binaries / "postgres", "-D", data, *arguments), stdout=output, stderr=output, cwd=directory
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command("postgres", "-D", self._directory / "data", *arguments),
+                stdout=output,
+                stderr=output,
+                cwd=self._directory,
             )
-        cluster = cls(directory, port, process)
         try:
-            cluster._wait_until_ready(binaries, log)
+            self._wait_until_ready()
         except BaseException:
-            cluster.stop()
+            self.stop()
             raise
-        return cluster
+
+    def interrupt(self) -> None:
+        """Stop it as an operator in a hurry does; the data stay."""
+        # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        """Stop it for good; the data go."""
+        self.interrupt()
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     @property
     def url(self) -> str:
@@ -90,23 +109,25 @@ class Postgres:
             text=True,
         ).stdout.strip()
 
-    def stop(self) -> None:
-        # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients.
-        self._process.send_signal(2)
-        try:
-            self._process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        shutil.rmtree(self._directory, ignore_errors=True)
+    @property
+    def _log(self) -> Path:
+        return self._directory / "log"
 
-    def _wait_until_ready(self, binaries: Path, log: Path) -> None:
+    def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        probe = [binaries / "pg_isready", "--quiet", "--host", "127.0.0.1", "--port", str(self.port)]
+        probe = [_binaries() / "pg_isready", "--quiet", "--host", "127.0.0.1", "--port", str(self.port)]
         while subprocess.run(probe, check=False).returncode:
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise PostgresUnavailableError(f"PostgreSQL did not start: {log.read_text(errors='replace').strip()}")
+                raise PostgresUnavailableError(
+                    f"PostgreSQL did not start: {self._log.read_text(errors='replace').strip()}"
+                )
             time.sleep(0.05)
+
+    def _command(self, program: str, *arguments: object) -> list[str]:
+        """PostgreSQL's program as an unprivileged user, ending with this process even when that is killed."""
+        user = _unprivileged_user()
+        switch = [] if os.geteuid() else [f"--reuid={user}", f"--regid={user}", "--init-groups"]
+        return ["setpriv", *switch, "--pdeathsig=INT", str(_binaries() / program), *map(str, arguments)]
 
 
 def _binaries() -> Path:
@@ -136,12 +157,6 @@ def _installed() -> Path | None:
 def _unprivileged_user() -> str:
     """PostgreSQL refuses to run as root."""
     return getpass.getuser() if os.geteuid() else "postgres"
-
-
-def _as(user: str, *command: object) -> list[str]:
-    """The command as that user, ending with this process even when it is killed."""
-    switch = [] if os.geteuid() else [f"--reuid={user}", f"--regid={user}", "--init-groups"]
-    return ["setpriv", *switch, "--pdeathsig=INT", *map(str, command)]
 
 
 def _free_port() -> int:
