@@ -270,3 +270,7 @@ class HoldNotFoundError(RegistryError):
 
 class RetentionClassNotFoundError(RegistryError):
     """No such retention class."""
+
+
+class WebhookNotFoundError(RegistryError):
+    """No such webhook, or no such delivery to it."""

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from typing import Self
 
-from backends.store import BlobStore, StoreError
+from backends.store import BlobStore
 from registry.accounts import Accounts
+from registry.audit_log import AuditLog
 from registry.authentication_log import AuthenticationLog
-from registry.blobs import Blobs, translated
+from registry.blobs import Blobs
 from registry.changes import batch
 from registry.clock import Clock, now
 from registry.control import Control
 from registry.db.database import open_database
+from registry.event_log import EventLog
 from registry.files import Files
 from registry.holds import Holds
+from registry.idempotency import Idempotency
+from registry.jobs import Jobs
 from registry.packages import Packages
 from registry.repositories import Repositories
 from registry.retention import Retention
 from registry.secrets import SecretBox
+from registry.storage import Storage
 from registry.uploads import Uploads
+from registry.webhooks import Webhooks
 
 RESTORE_WINDOW = 30 * 86_400
 """Seconds in which a deleted package can be restored."""
@@ -39,7 +45,8 @@ class Registry:
         """`store` is opened and closed by its owner. Raises ValueError for a URL of no known database."""
         self._database = open_database(database_url, batch(clock))
         self._blobs = Blobs(self._database, store)
-        self.accounts = Accounts(self._database, SecretBox(master_key), clock)
+        box = SecretBox(master_key)
+        self.accounts = Accounts(self._database, box, clock)
         self.authentication_log = AuthenticationLog(self._database, clock)
         self.repositories = Repositories(self._database, clock)
         self.packages = Packages(self._database, self._blobs, self.repositories, clock, restore_window=restore_window)
@@ -47,6 +54,14 @@ class Registry:
         self.holds = Holds(self._database, self.repositories, clock)
         self.files = Files(self._database, self._blobs, self.repositories, Control(self.packages))
         self.uploads = Uploads(self._database, self._blobs, self.repositories, self.files)
+        self.audit = AuditLog(self._database, self.repositories)
+        self.events = EventLog(self._database, self.repositories)
+        self.webhooks = Webhooks(self._database, self.repositories, self.events, box, clock)
+        self.storage = Storage(self._database, self._blobs)
+        self.idempotency = Idempotency(self._database, clock)
+        self.jobs = Jobs(
+            self._database, events=self.events, uploads=self.uploads, packages=self.packages, box=box, clock=clock
+        )
 
     async def open(self) -> Self:
         """Connect to the database, whose schema must be there: see `registry.db.migrate`."""
@@ -58,14 +73,3 @@ class Registry:
         await self.authentication_log.close()
         await self._database.close()
         self._blobs.close()
-
-    async def probe_database(self) -> None:
-        """Raise StorageUnavailableError with the reason unless the database answers and can be written."""
-        await self._database.probe()
-
-    async def probe_store(self) -> None:
-        """Raise StorageUnavailableError with the reason unless the store can be written and read."""
-        try:
-            await self._blobs.default.probe()
-        except StoreError as error:
-            raise translated(error) from error

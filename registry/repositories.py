@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, cast
 
-from sqlalchemy import bindparam, delete, exists, func, insert, select
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ClauseElement
@@ -18,6 +18,7 @@ from registry.db import schema
 from registry.db.database import Database, Lock, Scope
 from registry.db.types import is_held
 from registry.errors import (
+    PreconditionFailedError,
     RepositoryExistsError,
     RepositoryNotEmptyError,
     RepositoryNotFoundError,
@@ -25,8 +26,9 @@ from registry.errors import (
     TooManyRepositoriesError,
 )
 from registry.listing import bounds
-from registry.model import Actor, Overwrite, Repository, Versioning
+from registry.model import EMPTY, Actor, Overwrite, Repository, Versioning
 from registry.names import check_repository_name
+from registry.repository_settings import checked_settings
 
 CACHED = SECOND
 """How long a repository's settings may be stale where that is safe; every transaction reads them anew."""
@@ -55,8 +57,10 @@ class Repositories:
         self._clock = clock
         self._cache: dict[str, tuple[int, Repository]] = {}
 
-    async def create(self, actor: Actor, name: str, *, object_lock: bool = False) -> Repository:
-        """Create a repository owned by the actor."""
+    async def create(
+        self, actor: Actor, name: str, *, object_lock: bool = False, settings: Mapping[str, Any] = EMPTY
+    ) -> Repository:
+        """Create a repository owned by the actor. `settings` as in `update`."""
         policy.require(actor, "repository.create")
         check_repository_name(name)
         now = self._clock()
@@ -72,17 +76,17 @@ class Repositories:
                 raise TooManyRepositoriesError(
                     f"You have attempted to create more buckets than allowed: an account owns at most {LIMIT}."
                 )
-            versioning = Versioning.ENABLED if object_lock else Versioning.OFF
-            await connection.execute(
-                insert(table).values(
-                    name=name,
-                    owner_id=actor.account_id,
-                    created_at=now,
-                    object_lock=object_lock,
-                    versioning=versioning.value,
-                )
-            )
-            await self._tell(connection, actor, "repository.create", name)
+            row = {
+                "name": name,
+                "owner_id": actor.account_id,
+                "created_at": now,
+                "object_lock": object_lock,
+                "versioning": (Versioning.ENABLED if object_lock else Versioning.OFF).value,
+            }
+            row |= await checked_settings(connection, settings, object_lock=object_lock)
+            number = (await connection.execute(insert(table).values(row).returning(table.c.id))).scalar_one()
+            detail = {"settings": dict(settings)} if settings else None
+            await self._tell(connection, actor, "repository.create", name, number=number, detail=detail)
         return await self.refreshed(name)
 
     async def get(self, actor: Actor, name: str) -> Repository:
@@ -138,6 +142,32 @@ class Repositories:
         async with self._database.read() as connection:
             return [_repository(row) for row in (await connection.execute(query)).mappings()]
 
+    async def update(
+        self, actor: Actor, name: str, settings: Mapping[str, Any], *, expected: Repository | None = None
+    ) -> Repository:
+        """Change the settings given, by the names of `Repository`'s fields.
+
+        `expected`: only if it still is this, or PreconditionFailedError. Raises InvalidArgumentError for a setting
+        that cannot be, InvalidRequestError for one that this repository cannot have any more.
+        """
+        known = await self.permitted(actor, "repository.update", name)
+        table = schema.repositories
+        # Writers hold the shared lock of the repository: alone, nothing is written by the old settings any more.
+        async with self._database.transaction(Lock(Scope.REPOSITORY, str(known.id))) as connection:
+            row = (await connection.execute(_with_owner().where(table.c.id == known.id))).mappings().first()
+            if row is None:
+                raise RepositoryNotFoundError(name)
+            before = _repository(row)
+            if expected is not None and before != expected:
+                raise PreconditionFailedError("If-Match")
+            wanted = await checked_settings(connection, settings, object_lock=before.object_lock, before=before)
+            changed = {field: value for field, value in wanted.items() if value != row[field]}
+            if changed:
+                await connection.execute(update(table).where(table.c.id == known.id).values(changed))
+                detail = {"before": {field: row[field] for field in changed}, "after": changed}
+                await self._tell(connection, actor, "repository.update", name, number=known.id, detail=detail)
+        return await self.refreshed(name)
+
     async def delete(self, actor: Actor, name: str) -> None:
         """Delete a repository that holds nothing: no file version, no explicit package, no upload in progress."""
         found = await self.permitted(actor, "repository.delete", name)
@@ -168,13 +198,24 @@ class Repositories:
             await connection.execute(delete(uploads).where(uploads.c.repository_id == found.id))
             await connection.execute(delete(packages).where(packages.c.repository_id == found.id))
             await connection.execute(delete(table).where(table.c.id == found.id))
-            await self._tell(connection, actor, "repository.delete", name)
+            await self._tell(connection, actor, "repository.delete", name, number=found.id)
         self._cache.pop(name, None)
 
-    async def _tell(self, connection: AsyncConnection, actor: Actor, action: str, name: str) -> None:
+    async def _tell(
+        self,
+        connection: AsyncConnection,
+        actor: Actor,
+        action: str,
+        name: str,
+        *,
+        number: int,
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
         now = self._clock()
-        await connection.execute(insert(schema.audit_entries).values(audit.entry(now, actor, action, repository=name)))
-        await connection.execute(insert(schema.events).values(events.event(now, f"{action}d", {"repository": name})))
+        entry = audit.entry(now, actor, action, repository=name, detail=detail)
+        event = events.event(now, f"{action}d", {"repository": name, **(detail or {})}, repository_id=number)
+        await connection.execute(insert(schema.audit_entries).values(entry))
+        await connection.execute(insert(schema.events).values(event))
 
 
 def _with_owner() -> Any:
@@ -199,4 +240,5 @@ def _repository(row: Any) -> Repository:
         object_lock=bool(row["object_lock"]),
         default_retention_class=row["default_retention_class"],
         auto_finalize_after=row["auto_finalize_after"],
+        expire_automatically=bool(row["expire_automatically"]),
     )

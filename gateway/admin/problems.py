@@ -96,6 +96,7 @@ TRANSLATIONS: Mapping[type[Exception], str] = {
     domain.PackageStateError: "package_state",
     domain.HoldNotFoundError: "not_found",
     domain.RetentionClassNotFoundError: "not_found",
+    domain.WebhookNotFoundError: "not_found",
     MalformedSumsError: "invalid_request",
     SumsDifferError: "sums_differ",
     wire.AccessDenied: "authentication_failed",

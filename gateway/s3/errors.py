@@ -255,5 +255,6 @@ DOMAIN: Mapping[type[BaseException], str | Callable[[Any], S3Error]] = {
     domain.PackageStateError: "InvalidRequest",
     domain.HoldNotFoundError: "InvalidRequest",
     domain.RetentionClassNotFoundError: "InvalidArgument",
+    domain.WebhookNotFoundError: "InvalidArgument",
 }
 """The S3 code of every refusal of the registry; a function where the error's data go into the document."""
