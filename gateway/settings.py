@@ -25,6 +25,8 @@ from registry.model import RetentionClass
 
 PREFIX = "ARTIFACT_STORE_"
 CONFIG_VARIABLE = "ARTIFACT_STORE_CONFIG"
+CLIENT_VARIABLES = ("ARTIFACT_STORE_URL", "ARTIFACT_STORE_S3_URL")
+"""Where the commands that talk to a server find it. They are no settings of a server."""
 DEFAULT_FILE = Path("config/artifact-store.toml")
 """Read when it is there and no other file is named; relative to the working directory."""
 
@@ -416,7 +418,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
     known = {setting.variable: setting.name for setting in SETTINGS}
     found: dict[str, tuple[Any, str]] = {}
     for variable, value in environ.items():
-        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE:
+        if not variable.startswith(PREFIX) or variable in (CONFIG_VARIABLE, *CLIENT_VARIABLES):
             continue
         if variable not in known:
             raise SettingsError(f"{variable} (environment): no such setting; {_nearest(variable, prefix=PREFIX)}")

@@ -10,6 +10,13 @@ import click
 from gateway.cli.failure import reported
 
 _COMMANDS = {
+    "push": "Send a directory as a package.",
+    "pull": "Fetch a package into a directory.",
+    "verify": "Prove a local copy of a package, offline.",
+    "package": "List, show, finalize, amend, delete and restore packages.",
+    "retention": "Keep packages longer; see what may go, and why not.",
+    "hold": "Place, release and list holds.",
+    "audit": "Read who did what, and what came of it.",
     "serve": "Serve S3 and the registry until told to stop.",
     "config": "Show the effective settings and where each came from.",
     "account": "Create and list accounts.",
@@ -40,7 +47,10 @@ class _Commands(click.Group):
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Exit codes: 0 done, 1 refused, 2 wrong usage or settings, 3 database, store or port unavailable.",
+    epilog=(
+        "Exit codes: 0 done, 1 refused or different, 2 wrong usage or settings, 3 server, database, store or port "
+        "unavailable, or the keys are not accepted."
+    ),
 )
 @click.version_option(package_name="artifact-store", message="%(prog)s %(version)s")
 def main() -> None:

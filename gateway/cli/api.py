@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from ssl import SSLContext
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -16,6 +18,11 @@ PREFIX = "/api/v1"
 _DELAYS = (0.2, 1.0, 3.0)
 """Seconds before a request is sent again that got no answer, or was told to come back."""
 _LATER = frozenset({502, 503, 504})
+
+
+def path_of(*segments: str) -> str:
+    """A path below /api/v1 whose segments are texts of any kind."""
+    return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
 class ApiError(Exception):
@@ -51,18 +58,28 @@ class Api:
     a POST names itself, and the registry answers it once.
     """
 
-    def __init__(self, address: str, access_key: str, secret_key: str, *, delays: Sequence[float] = _DELAYS) -> None:
+    def __init__(
+        self,
+        address: str,
+        access_key: str,
+        secret_key: str,
+        *,
+        ssl: SSLContext | None = None,
+        delays: Sequence[float] = _DELAYS,
+    ) -> None:
         """`address` is the registry port's, like http://127.0.0.1:9001. Raises ValueError for anything else."""
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
             raise ValueError(f"{address!r} is not an address of a registry, like http://127.0.0.1:9001.")
         self._address = f"{parts.scheme}://{parts.netloc}"
         self._authorization = aiohttp.encode_basic_auth(access_key, secret_key)
+        self._ssl = ssl
         self._delays = delays
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._ssl or True),
             headers={"Authorization": self._authorization, "Accept": "application/json"},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=300),
         )
@@ -111,6 +128,15 @@ class Api:
                 return
             page = await self._repeated("GET", URL(self._address + page["next"], encoded=True), {})
 
+    async def stream(
+        self, path: str, query: Mapping[str, str | int | Sequence[str]] | None = None
+    ) -> AsyncIterator[bytes]:
+        """The bytes of an answer as they come."""
+        url = URL(self._address + PREFIX + path, encoded=True).update_query(query or {})
+        async with self._exchange("GET", url, {}) as answer:
+            async for piece in answer.content.iter_any():
+                yield piece
+
     async def _repeated(self, method: str, url: URL, options: Mapping[str, Any]) -> Any:
         for delay in self._delays:
             try:
@@ -124,15 +150,22 @@ class Api:
         return await self._send(method, url, options)
 
     async def _send(self, method: str, url: URL, options: Mapping[str, Any]) -> Any:
+        async with self._exchange(method, url, options) as answer:
+            if answer.content_type == "application/json":
+                return await answer.json()
+            return await answer.read() or None
+
+    @asynccontextmanager
+    async def _exchange(
+        self, method: str, url: URL, options: Mapping[str, Any]
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         if self._session is None:
             raise RuntimeError("the connection is not open: use `async with`")
         try:
             async with self._session.request(method, url, allow_redirects=False, **options) as answer:
                 if answer.status >= 300:
                     raise ApiError(answer.status, await _problem(answer))
-                if answer.content_type == "application/json":
-                    return await answer.json()
-                return await answer.read() or None
+                yield answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             reason = str(error) or type(error).__name__
             raise UnreachableError(f"No registry answers at {self._address}: {reason}.") from error

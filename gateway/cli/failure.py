@@ -8,6 +8,9 @@ from typing import Any
 
 import click
 
+from gateway.cli.api import ApiError, UnreachableError
+from gateway.cli.s3 import S3Error
+from gateway.cli.tree import ChangedError
 from gateway.http.tls import TlsError
 from gateway.keyring import KeyringError
 from gateway.process.listeners import PortUnavailableError
@@ -17,6 +20,9 @@ from registry.errors import RegistryError, StorageFullError, StorageUnavailableE
 REFUSED = 1
 USAGE = 2
 UNAVAILABLE = 3
+
+_UNKNOWN_CALLER = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"})
+"""What S3 says when it does not accept who is asking; it has no status of its own for that."""
 
 
 class Failure(click.ClickException):
@@ -34,6 +40,15 @@ def reported() -> Iterator[None]:
         yield
     except SettingsError as error:
         raise Failure(str(error), USAGE) from error
+    except ApiError as error:
+        raise Failure(_line(error), UNAVAILABLE if error.status == 401 or error.status >= 500 else REFUSED) from error
+    except S3Error as error:
+        unavailable = error.code in _UNKNOWN_CALLER or error.status >= 500
+        raise Failure(_line(error), UNAVAILABLE if unavailable else REFUSED) from error
+    except UnreachableError as error:
+        raise Failure(_line(error), UNAVAILABLE) from error
+    except ChangedError as error:
+        raise Failure(_line(error), REFUSED) from error
     except (KeyringError, TlsError, PortUnavailableError, StorageUnavailableError, StorageFullError) as error:
         raise Failure(_line(error), UNAVAILABLE) from error
     except RegistryError as error:

@@ -29,6 +29,29 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False).print(table)
 
 
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Print the fields of one thing, a line each; those without a value are left out."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in fields:
+        if value:
+            table.add_row(Text(name, style="bold"), Text(value, overflow="fold"))
+    Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False).print(table)
+
+
+def number_of(count: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def size_of(count: int) -> str:
+    """Bytes as people read them."""
+    size, units = float(count), iter(("B", "KiB", "MiB", "GiB", "TiB"))
+    unit = next(units)
+    while size >= 1024 and unit != "TiB":
+        size, unit = size / 1024, next(units)
+    return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
+
+
 def timestamp(microseconds: int | None) -> str | None:
     """As RFC 3339 in UTC, to the second."""
     if microseconds is None:
