@@ -61,7 +61,7 @@ async def test_redirects_are_not_followed(receiver: Receiver) -> None:
 async def test_this_machine_is_refused_unless_allowed(receiver: Receiver, host: str) -> None:
     port = receiver.address.rpartition(":")[2]
     async with outgoing() as sender:
-        with pytest.raises(DeliveryError, match="not allowed|not a canonical"):
+        with pytest.raises(DeliveryError, match=r"not allowed|not a canonical"):
             await sender.deliver(f"http://{host}:{port}/hook", {}, b"")
     assert receiver.seen == []
 
