@@ -13,22 +13,27 @@ from aiohttp import web
 
 from backends.open import open_store
 from backends.store import StoreError
+from gateway.admin import face as rest
+from gateway.admin.call import PREFIX as REST
 from gateway.http.health import Health
 from gateway.http.index import index
 from gateway.http.logging import Log
 from gateway.http.metrics import Metrics, metrics_route
 from gateway.http.middleware import observed
 from gateway.http.problem import problems
+from gateway.http.registry_port import connections
 from gateway.http.server import Server
 from gateway.http.stopping import finish
 from gateway.http.tls import server_context
 from gateway.keyring import Keyring
+from gateway.outgoing import outgoing
 from gateway.s3.face import Configuration, S3Face
 from gateway.settings import Settings, masked_url
 from registry.errors import StorageUnavailableError
 from registry.registry import Registry
 
 BACKLOG = 1024
+_GOODBYE_SECONDS = 1.0
 _STORE_CALLS = ("put", "read", "open_blob", "delete", "create_multipart", "complete_multipart", "abort_multipart")
 
 
@@ -65,7 +70,11 @@ async def serving(
     """
     tls = tls_of(settings)
     metrics = Metrics()
-    async with registry_of(settings, metrics=metrics) as registry:
+    async with (
+        registry_of(settings, metrics=metrics) as registry,
+        outgoing(loopback=settings.webhook_loopback == "allow") as sender,
+        registry.jobs.running(sender, region=settings.region),
+    ):
         face = S3Face(
             registry,
             Configuration(
@@ -77,19 +86,24 @@ async def serving(
             metrics,
             log.access if log.accesses else None,
         )
-        runner = web.AppRunner(_registry_app(settings, registry, metrics, log, s3.getsockname()[1]), access_log=None)
+        app = _registry_app(settings, registry, metrics, log, s3.getsockname()[1])
+        runner = web.AppRunner(app)
         await runner.setup()
-        servers = [(Server(face), s3), (cast(web.Server, runner.server), registry_port)]
+        servers = (Server(face), cast(web.Server, runner.server))
+        sockets = ((servers[0], s3), (connections(servers[1]), registry_port))
+        # A client that never answers TLS's good-bye would keep its idle connection, and a stop, for half a minute.
+        goodbye = None if tls is None else _GOODBYE_SECONDS
         loop = asyncio.get_running_loop()
         listeners = [
-            await loop.create_server(server, sock=bound, ssl=tls, backlog=BACKLOG) for server, bound in servers
+            await loop.create_server(protocol, sock=bound, ssl=tls, backlog=BACKLOG, ssl_shutdown_timeout=goodbye)
+            for protocol, bound in sockets
         ]
         try:
             yield
         finally:
             for listener in listeners:
                 listener.close()
-            await asyncio.gather(*(finish(server, settings.grace_time) for server, _ in servers))
+            await asyncio.gather(*(finish(server, settings.grace_time) for server in servers))
             await runner.cleanup()
             face.close()
 
@@ -105,5 +119,12 @@ def _registry_app(settings: Settings, registry: Registry, metrics: Metrics, log:
     """What the registry's port serves."""
     app = web.Application(middlewares=[observed(metrics, log), problems])
     app.add_routes([index("https" if settings.tls else "http", s3_port), metrics_route(metrics)])
-    app.add_routes(Health({"database": registry.probe_database, "store": registry.probe_store}).routes())
+    app.add_routes(
+        Health({"database": registry.storage.probe_database, "store": registry.storage.probe_store}).routes()
+    )
+    app.router.add_get("/docs", rest.documentation())
+    app.add_subapp(
+        REST,
+        rest.application(registry, rest.Configuration(region=settings.region, stall_timeout=settings.stall_timeout)),
+    )
     return app

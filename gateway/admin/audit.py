@@ -9,9 +9,9 @@ from aiohttp import web
 
 from gateway.admin import documents
 from gateway.admin.call import Call, encode
-from gateway.admin.rooms import AuditEntry, AuditQuery, Page
 from gateway.admin.streaming import Streamed
 from gateway.http.sending import Generated
+from registry.model import AuditEntry, AuditQuery, Page
 from registry.timestamps import parse_timestamp
 
 _PLAIN = (

@@ -62,6 +62,17 @@ async def identify(request: web.Request, accounts: Accounts, *, region: str) -> 
     return Caller(_actor(request, proven.credential), proven.payload, proven.headers)
 
 
+def claimed_key(request: web.Request) -> str | None:
+    """The access key that a request claims to be of, if it can be told; nothing of it is proven."""
+    try:
+        basic = _basic(request.headers.get("Authorization", ""))
+    except Problem:
+        return None
+    if basic is not None:
+        return basic[0]
+    return access_key_of(SignedRequest.of(request.method, request.raw_path, request.headers.items()))
+
+
 async def _checked(accounts: Accounts, access_key: str, secret: str) -> Credential:
     """The credential, if the secret is its own; one answer for a wrong key and for a wrong secret."""
     try:

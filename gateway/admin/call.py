@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from gateway.admin.rooms import AdminRegistry, Page
 from gateway.http import conditions
 from gateway.http.body import Body
 from gateway.http.sending import Sender
 from registry.errors import PreconditionFailedError
-from registry.model import Actor
+from registry.model import Actor, Page
+from registry.registry import Registry
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class Call:
     """What an operation sees of a request."""
 
     request: web.Request
-    registry: AdminRegistry
+    registry: Registry
     sender: Sender
     actor: Actor
     values: Mapping[str, Any]

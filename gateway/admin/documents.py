@@ -6,17 +6,23 @@ from dataclasses import asdict
 from typing import Any
 
 from gateway.admin.problems import protection
-from gateway.admin.rooms import (
+from registry.durations import format_duration
+from registry.model import (
+    Actor,
     AuditEntry,
     Delivery,
     Eligibility,
     Event,
+    FileVersion,
+    Hold,
+    Package,
     PackageRevision,
+    Repository,
+    RetentionClass,
     StorageUsage,
+    Upload,
     Webhook,
 )
-from registry.durations import format_duration
-from registry.model import Actor, FileVersion, Hold, Package, Repository, RetentionClass, Upload
 from registry.timestamps import format_timestamp
 
 Document = dict[str, Any]
@@ -52,6 +58,7 @@ def repository(found: Repository) -> Document:
         "object_lock": found.object_lock,
         "default_retention_class": found.default_retention_class,
         "auto_finalize_after": term(found.auto_finalize_after),
+        "expire_automatically": found.expire_automatically,
     }
 
 
@@ -70,6 +77,7 @@ def package(found: Package) -> Document:
         "repository": found.repository,
         "name": found.name,
         "status": found.status.value,
+        "amending": found.amending,
         "revision": found.revision,
         "size": found.size,
         "file_count": found.file_count,

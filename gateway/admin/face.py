@@ -12,17 +12,21 @@ from typing import cast
 
 from aiohttp import web
 
-from gateway.admin import rooms
-from gateway.admin.authentication import Caller, identify
+from gateway.admin.authentication import Caller, claimed_key, identify
 from gateway.admin.call import Call, encode
 from gateway.admin.contract import Contract, Operation
 from gateway.admin.documentation import page
 from gateway.admin.operations import OPERATIONS
 from gateway.admin.problems import CODES, Problem, respond, translate
-from gateway.admin.rooms import AdminRegistry
+from gateway.auth.errors import RequestRefused, SignatureDoesNotMatch
 from gateway.http.body import Body
+from gateway.http.logging import request_id
 from gateway.http.sending import Sender
-from registry.errors import ConflictError
+from registry.authentication_log import Refusal
+from registry.errors import ConflictError, UnknownAccessKeyError
+from registry.idempotency import Idempotency
+from registry.model import KeptAnswer
+from registry.registry import Registry
 
 LOG = logging.getLogger(__name__)
 
@@ -44,7 +48,7 @@ class Configuration:
     """Seconds without a byte, either way, after which a client is given up."""
 
 
-def application(registry: AdminRegistry, configuration: Configuration) -> web.Application:
+def application(registry: Registry, configuration: Configuration) -> web.Application:
     """What is served under /api/v1. Its runner must leave bodies as they come: `auto_decompress=False`."""
     face = _Face(registry, configuration, Contract.load())
     app = web.Application(middlewares=[_refusing])
@@ -76,7 +80,7 @@ def documentation() -> Callable[[web.Request], Awaitable[web.Response]]:
 
 
 class _Face:
-    def __init__(self, registry: AdminRegistry, configuration: Configuration, contract: Contract) -> None:
+    def __init__(self, registry: Registry, configuration: Configuration, contract: Contract) -> None:
         self.contract = contract
         self._registry = registry
         self._configuration = configuration
@@ -93,7 +97,18 @@ class _Face:
         """Answer a request to an operation. Raises what the middleware renders."""
         if operation.public:
             return web.Response(body=self._document, content_type="application/json")
-        caller = await identify(request, self._registry.accounts, region=self._configuration.region)
+        try:
+            caller = await identify(request, self._registry.accounts, region=self._configuration.region)
+        except (Problem, RequestRefused, UnknownAccessKeyError) as refusal:
+            self._audit(request, refusal)
+            raise
+        try:
+            return await self._run(operation, request, caller)
+        except SignatureDoesNotMatch as refusal:  # of a chunk of the body
+            self._audit(request, refusal)
+            raise
+
+    async def _run(self, operation: Operation, request: web.Request, caller: Caller) -> web.StreamResponse:
         values, _ = operation.read(request.match_info, request.query.items(), request.headers)
         assert self._sender is not None  # noqa: S101 - it is there while the application runs
 
@@ -115,6 +130,19 @@ class _Face:
             return await _Repeatable(self._registry.idempotency, call, key, content).run(operation)
         return await OPERATIONS[operation.id](call)
 
+    def _audit(self, request: web.Request, refusal: Exception) -> None:
+        """Have the audit tell of an authentication that was refused."""
+        self._registry.authentication_log.add(
+            Refusal(
+                code=refusal.code if isinstance(refusal, RequestRefused | Problem) else "InvalidAccessKeyId",
+                face="rest",
+                request=f"{request.method} {request.rel_url.raw_path}",
+                access_key=claimed_key(request),
+                source_address=request.remote,
+                request_id=request_id.get(),
+            )
+        )
+
     async def _read(self, request: web.Request, caller: Caller) -> bytes:
         body = Body(
             request.content,
@@ -129,7 +157,7 @@ class _Face:
 class _Repeatable:
     """A POST that may be sent again: the first answer is kept and given again."""
 
-    def __init__(self, room: rooms.Idempotency, call: Call, key: str, content: bytes) -> None:
+    def __init__(self, room: Idempotency, call: Call, key: str, content: bytes) -> None:
         self._room = room
         self._call = call
         self._key = key
@@ -151,7 +179,7 @@ class _Repeatable:
             raise
         headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
         body = cast("bytes", response.body or b"")
-        await asyncio.shield(self._room.finish(actor, self._key, rooms.Answer(response.status, headers, body)))
+        await asyncio.shield(self._room.finish(actor, self._key, KeptAnswer(response.status, headers, body)))
         return response
 
     async def _run(self, operation: Operation) -> web.Response:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from gateway.admin import documents
 from gateway.admin.call import Call
-from gateway.admin.rooms import HoldQuery
+from registry.model import HoldQuery
 
 _CRITERIA = ("repository", "package_id", "version_id", "name", "case_ref", "active")
 

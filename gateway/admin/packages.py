@@ -10,9 +10,8 @@ from aiohttp import web
 
 from gateway.admin import documents
 from gateway.admin.call import Call, etag
-from gateway.admin.rooms import AuditQuery, PackageQuery
 from registry import manifest, sha256sums
-from registry.model import Package, PackageStatus
+from registry.model import AuditQuery, Package, PackageQuery, PackageStatus
 from registry.timestamps import parse_timestamp
 
 _TIMES = ("created_after", "created_before", "finalized_after", "finalized_before", "expires_after", "expires_before")

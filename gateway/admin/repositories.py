@@ -8,9 +8,8 @@ from aiohttp import web
 
 from gateway.admin import documents
 from gateway.admin.call import Call, etag, gone
-from gateway.admin.rooms import Page
 from registry.durations import parse_duration
-from registry.model import Overwrite
+from registry.model import Overwrite, Page
 
 
 async def create(call: Call) -> web.StreamResponse:

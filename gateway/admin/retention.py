@@ -6,8 +6,8 @@ from aiohttp import web
 
 from gateway.admin import documents
 from gateway.admin.call import Call
-from gateway.admin.rooms import HoldQuery
 from registry.durations import parse_duration
+from registry.model import HoldQuery
 from registry.timestamps import parse_timestamp
 
 _MOST_HOLDS = 1000

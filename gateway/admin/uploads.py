@@ -7,7 +7,7 @@ from aiohttp import web
 from gateway.admin import documents
 from gateway.admin.call import Call, gone
 from gateway.admin.problems import FieldError, invalid
-from gateway.admin.rooms import Page
+from registry.model import Page
 
 
 async def list_all(call: Call) -> web.StreamResponse:

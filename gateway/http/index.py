@@ -16,6 +16,7 @@ _PAGE = """<!doctype html>
 <p>This is the registry's port. S3 clients go to <a href="{s3}"><code>{s3}</code></a>:</p>
 <pre>aws --endpoint-url {s3} s3 ls</pre>
 <ul>
+<li><a href="/docs">/docs</a>: packages, retention, holds and audit over REST, under <code>/api/v1</code>
 <li><a href="/health/ready">/health/ready</a>: do database and store work?
 <li><a href="/health/live">/health/live</a>: does the server answer?
 <li><a href="/metrics">/metrics</a>: counts and times, for Prometheus

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from aiohttp import ClientSession, web
@@ -19,8 +20,9 @@ from gateway.http.metrics import Metrics
 from gateway.http.middleware import observed
 from gateway.http.problem import problems
 from registry.db.migrate import migrate
+from registry.registry import Registry
 from tests.registry.world import World
-from tests.unit.admin.rest import KEY, PACKAGE, SECRET, Idempotency, Repositories, Rest, Room
+from tests.unit.admin.rest import KEY, PACKAGE, SECRET, Rest, Room
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +42,11 @@ async def rest(migrated: Path, tmp_path: Path) -> AsyncIterator[Rest]:
     await world.registry.repositories.create(world.alice, "evidence")
     rooms = SimpleNamespace(
         accounts=world.registry.accounts,
+        authentication_log=world.registry.authentication_log,
         files=world.registry.files,
         uploads=world.registry.uploads,
-        repositories=Repositories(world.registry.repositories),
+        repositories=world.registry.repositories,
+        idempotency=world.registry.idempotency,
         packages=Room(get=PACKAGE),
         retention=Room(),
         holds=Room(),
@@ -50,10 +54,9 @@ async def rest(migrated: Path, tmp_path: Path) -> AsyncIterator[Rest]:
         events=Room(),
         webhooks=Room(),
         storage=Room(),
-        idempotency=Idempotency(),
     )
     root = web.Application(middlewares=[observed(Metrics(), Log(Json(), "error")), problems])
-    root.add_subapp(PREFIX, application(rooms, Configuration()))
+    root.add_subapp(PREFIX, application(cast("Registry", rooms), Configuration()))
     root.router.add_get("/docs", documentation())
     runner = web.AppRunner(root, auto_decompress=False)
     await runner.setup()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,9 +13,7 @@ from yarl import URL
 
 from gateway.admin.call import PREFIX
 from gateway.admin.contract import Contract, Operation
-from gateway.admin.rooms import Answer
-from registry.errors import ConflictError, InvalidRequestError, PreconditionFailedError
-from registry.model import Actor, Package, PackageStatus, Repository
+from registry.model import Package, PackageStatus
 from tests.registry.world import World
 
 CONTRACT = Contract.load()
@@ -53,56 +51,6 @@ class Room:
             return answer
 
         return ask
-
-
-class Repositories:
-    """The real room, with the settings that it does not change yet."""
-
-    def __init__(self, room: Any) -> None:
-        self._room = room
-        self._settings: dict[str, dict[str, Any]] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._room, name)
-
-    async def create(self, actor: Actor, name: str, *, object_lock: bool, settings: Mapping[str, Any]) -> Repository:
-        self._settings[name] = dict(settings)
-        return replace(await self._room.create(actor, name, object_lock=object_lock), **settings)
-
-    async def get(self, actor: Actor, name: str) -> Repository:
-        return replace(await self._room.get(actor, name), **self._settings.get(name, {}))
-
-    async def update(
-        self, actor: Actor, name: str, settings: Mapping[str, Any], *, expected: Repository | None
-    ) -> Repository:
-        if expected is not None and await self.get(actor, name) != expected:
-            raise PreconditionFailedError("If-Match")
-        self._settings.setdefault(name, {}).update(settings)
-        return await self.get(actor, name)
-
-
-class Idempotency:
-    """The room as its protocol describes it."""
-
-    def __init__(self) -> None:
-        self.known: dict[tuple[str, str], tuple[str, Answer | None]] = {}
-
-    async def begin(self, actor: Actor, key: str, fingerprint: str) -> Answer | None:
-        if (actor.account_id, key) not in self.known:
-            self.known[actor.account_id, key] = (fingerprint, None)
-            return None
-        first, answer = self.known[actor.account_id, key]
-        if first != fingerprint:
-            raise InvalidRequestError("That Idempotency-Key was used for another request.")
-        if answer is None:
-            raise ConflictError("The first request with that Idempotency-Key is still being answered.")
-        return answer
-
-    async def finish(self, actor: Actor, key: str, answer: Answer | None) -> None:
-        if answer is None:
-            del self.known[actor.account_id, key]
-        else:
-            self.known[actor.account_id, key] = (self.known[actor.account_id, key][0], answer)
 
 
 @dataclass

@@ -10,11 +10,10 @@ import pytest
 from aiohttp import encode_basic_auth
 
 from gateway.admin.contract import Contract
-from gateway.admin.rooms import Page
 from gateway.auth.payload import EMPTY_SHA256
 from gateway.auth.signer import sign
 from registry.errors import ConflictError, StorageUnavailableError
-from registry.model import Credential
+from registry.model import Credential, Page
 from tests.unit.admin.rest import KEY, PACKAGE, SECRET, Rest
 
 
