@@ -35,7 +35,7 @@ from gateway.cli.package_names import METAVAR, known
 def command(
     endpoint: Endpoint, package: str | None, limit: int | None, *, ndjson: bool, as_json: bool, **criteria: Any
 ) -> None:
-    """Read the audit, the oldest entry first. Every option given must hold."""
+    """Read the audit, the newest entry first. Every option given must hold."""
     query = {name: value for name, value in criteria.items() if value}
 
     async def export() -> None:

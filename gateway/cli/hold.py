@@ -86,7 +86,7 @@ def list_(
     as_json: bool,
     **criteria: str | None,
 ) -> None:
-    """List holds, the newest first, on one package or everywhere."""
+    """List holds, the oldest first, on one package or everywhere."""
 
     async def run() -> list[dict[str, Any]]:
         query: dict[str, str | int] = {name: value for name, value in criteria.items() if value}

@@ -52,6 +52,11 @@ def size_of(count: int) -> str:
     return f"{count} B" if unit == "B" else f"{size:.1f} {unit}"
 
 
+def term_of(expires_at: str | None) -> str:
+    """How long something is kept."""
+    return f"until {expires_at}" if expires_at else "for ever"
+
+
 def timestamp(microseconds: int | None) -> str | None:
     """As RFC 3339 in UTC, to the second."""
     if microseconds is None:

@@ -13,7 +13,7 @@ from gateway.cli.api import path_of
 from gateway.cli.endpoint import Endpoint, endpoint_options
 from gateway.cli.history import print_entries
 from gateway.cli.options import json_option
-from gateway.cli.output import number_of, print_fields, print_json, print_table, size_of
+from gateway.cli.output import number_of, print_fields, print_json, print_table, size_of, term_of
 from gateway.cli.package_names import METAVAR, known
 
 STATUSES = ("created", "uploading", "finalized", "deleted", "failed")
@@ -200,7 +200,7 @@ def revisions(endpoint: Endpoint, package: str, *, as_json: bool) -> None:
 @endpoint_options
 @json_option
 def history(endpoint: Endpoint, package: str, *, as_json: bool) -> None:
-    """Tell everything that was done to a package, the oldest first."""
+    """Tell everything that was done to a package, the newest first."""
 
     async def run() -> list[dict[str, Any]]:
         async with endpoint.api() as api:
@@ -306,7 +306,7 @@ def _print(package: Mapping[str, Any]) -> None:
             ("created", f"{package['created_at']} by {package['created_by']}"),
             ("finalized", package["finalized_at"] or ""),
             ("deleted", package["deleted_at"] or ""),
-            ("retention", f"{package['retention_class']}, until {package['expires_at'] or 'for ever'}"),
+            ("retention", f"{package['retention_class']}, {term_of(package['expires_at'])}"),
         )
     )
 

@@ -14,7 +14,7 @@ import click
 from gateway.cli.api import Api, path_of
 from gateway.cli.endpoint import Endpoint, endpoint_options
 from gateway.cli.failure import USAGE, Failure
-from gateway.cli.output import number_of, print_fields, size_of
+from gateway.cli.output import number_of, print_fields, size_of, term_of
 from gateway.cli.package_names import find, is_id, split
 from gateway.cli.parallel import together
 from gateway.cli.profiles import PROFILES
@@ -343,6 +343,6 @@ def _print(source: Source, sent: Sequence[HashedFile], link: Mapping[str, Any]) 
             ("name", f"{link['repository']}/{link['name']}"),
             ("status", f"{link['status']}, revision {link['revision']}" if link["revision"] else link["status"]),
             ("manifest", f"sha256:{link['manifest_sha256']}" if link["manifest_sha256"] else ""),
-            ("retention", f"{link['retention_class']}, until {link['expires_at'] or 'for ever'}"),
+            ("retention", f"{link['retention_class']}, {term_of(link['expires_at'])}"),
         )
     )

@@ -12,7 +12,7 @@ from gateway.cli.api import path_of
 from gateway.cli.endpoint import Endpoint, endpoint_options
 from gateway.cli.failure import REFUSED
 from gateway.cli.options import json_option
-from gateway.cli.output import number_of, print_json, print_table, size_of
+from gateway.cli.output import number_of, print_json, print_table, size_of, term_of
 from gateway.cli.package_names import METAVAR, known
 
 
@@ -172,8 +172,8 @@ def _change(endpoint: Endpoint, package: str, action: str, document: Mapping[str
         print_json(changed)
     else:
         click.echo(
-            f"Package {changed['repository']}/{changed['name']} is kept as {changed['retention_class']} until "
-            f"{changed['expires_at'] or 'for ever'}."
+            f"Package {changed['repository']}/{changed['name']} is kept as {changed['retention_class']}, "
+            f"{term_of(changed['expires_at'])}."
         )
 
 
