@@ -151,6 +151,23 @@ def write(fd: int, buffers: Sequence[Buffer], offset: int) -> int:
     return offset
 
 
+def pass_page_cache(fd: int) -> bool:
+    """Have writes go to the disk past the page cache, from page-aligned memory and in whole pages; false where the
+    file system cannot (open(2), O_DIRECT)."""
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_DIRECT)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            return False
+        raise
+    return True
+
+
+def use_page_cache(fd: int) -> None:
+    """Have writes go through the page cache again, of any size and from anywhere."""
+    fcntl.fcntl(fd, fcntl.F_SETFL, 0)
+
+
 def truncate(fd: int, size: int) -> None:
     os.ftruncate(fd, size)
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 from backends.filesystem import disk, layout
+from backends.filesystem.direct import DirectWriter
 from backends.filesystem.layout import Tree
 from backends.store import Buffers
+
+DIRECT_FROM = 8 << 20
+"""Announced bytes from which a file is written past the page cache. What is smaller is likely to be read soon."""
 
 
 class Draft:
@@ -16,7 +20,8 @@ class Draft:
     know that, it has one under `tmp` and a lock that tells the sweeper that somebody is still writing.
     """
 
-    def __init__(self, tree: Tree, directory: int) -> None:
+    def __init__(self, tree: Tree, directory: int, size: int | None = None) -> None:
+        """`size`: the bytes that were announced, a claim."""
         self._tree = tree
         self._name: str | None = None
         fd = disk.open_unnamed(directory)
@@ -26,15 +31,23 @@ class Draft:
             disk.lock(fd, disk.WRITING)
         self.fd = fd
         self.size = 0
+        self._direct: DirectWriter | None = None
+        if size is not None and size >= DIRECT_FROM and disk.pass_page_cache(fd):
+            self._direct = DirectWriter(fd)
 
     def write(self, buffers: Buffers) -> None:
-        self.size = disk.write(self.fd, buffers, self.size)
+        if self._direct is None:
+            self.size = disk.write(self.fd, buffers, self.size)
+        else:
+            self._direct.write(buffers)
 
     def publish(self, name: str, directory: int) -> None:
         """Bytes durable, then the name, then the name durable. Raises FileExistsError rather than replace.
 
         After an error there is no such name. The descriptor stays open.
         """
+        if self._direct is not None:
+            self._direct.end()
         disk.sync(self.fd)
         if self._name is None:
             disk.link_unnamed(self.fd, name, directory)

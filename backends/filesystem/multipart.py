@@ -85,7 +85,7 @@ class PartFile:
         with _directory(self._tree, self._upload) as directory:
             _refuse_if_ended(directory)
             self._tree.require_room(self._size)
-            return Draft(self._tree, directory)
+            return Draft(self._tree, directory, self._size)
 
     def publish(self, draft: Draft, sha256: str | None) -> str:
         name = layout.part_name(self._number, sha256)

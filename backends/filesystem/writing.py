@@ -86,7 +86,7 @@ class BlobFile:
     def begin(self) -> Draft:
         self._tree.require_room(self._size)
         with self._tree.shard(self._tree.blobs, self._id, make=True) as shard:
-            return Draft(self._tree, shard)
+            return Draft(self._tree, shard, self._size)
 
     def publish(self, draft: Draft, sha256: str | None) -> str:
         name = layout.file_name(self._id, sha256)
