@@ -147,6 +147,39 @@ def test_the_log_is_not_waited_for_and_ends_complete() -> None:
     assert len(objects(stream)) == 200
 
 
+class CountingStream(io.StringIO):
+    writes = 0
+
+    def write(self, text: str) -> int:
+        self.writes += 1
+        return super().write(text)
+
+
+def test_lines_gather_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http.logging._GATHERING", 60)
+    stream = CountingStream()
+    with Log(Json(), "info", stream) as log:
+        for _ in range(20):
+            log.access(ENTRY)
+            time.sleep(0.001)
+        assert not stream.writes
+        # The end does not wait for the moment to be over.
+    assert stream.writes == 1
+    assert len(objects(stream)) == 20
+
+
+def test_a_warning_is_written_at_once_with_what_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http.logging._GATHERING", 60)
+    stream = io.StringIO()
+    with Log(Json(), "info", stream) as log:
+        log.access(ENTRY)
+        LOG.warning("late")
+        deadline = time.monotonic() + 10
+        while "late" not in stream.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert [line["logger"] for line in objects(stream)] == ["access", "room"]
+
+
 def test_what_cannot_be_kept_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.http.logging._QUEUE_LENGTH", 10)
     stream = SlowStream()
