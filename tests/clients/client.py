@@ -16,7 +16,6 @@ from tests.services import clients
 from tests.services.server import Server
 
 _PROGRAMS = Path(__file__).parent / "programs"
-_TIMEOUT_SECONDS = 120
 
 
 class ClientFailedError(Exception):
@@ -60,6 +59,9 @@ class Endpoint:
 class Tool:
     """A program at an endpoint. It runs in `home`, with nothing from the user's environment or configuration."""
 
+    timeout = 120.0
+    """Seconds that one command may take."""
+
     def __init__(self, endpoint: Endpoint, home: Path) -> None:
         self.endpoint = endpoint
         self.home = home
@@ -82,7 +84,7 @@ class Tool:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=_TIMEOUT_SECONDS,
+            timeout=self.timeout,
             check=False,
         )
         if done.returncode:

@@ -9,8 +9,11 @@ from tests.services import clients
 
 
 class AwsCli(Client):
+    def command(self, verb: str, *words: object) -> tuple[object, ...]:
+        return (clients.aws(), "--endpoint-url", self.endpoint.url, "s3", verb, *words)
+
     def s3(self, verb: str, *words: object) -> str:
-        return self.run(clients.aws(), "--endpoint-url", self.endpoint.url, "s3", verb, *words)
+        return self.run(*self.command(verb, *words))
 
     def push(self, tree: Path, bucket: str, prefix: str) -> None:
         self.s3("cp", "--recursive", "--no-progress", tree, f"s3://{bucket}/{prefix}")
