@@ -288,6 +288,9 @@ class Settings:
     max_bodies: int = _setting(
         _integer(1, 1_000_000), "request bodies in flight per worker; beyond it 503 SlowDown", default=256
     )
+    webhook_loopback: str = _setting(
+        _choice("deny", "allow"), "may webhooks be delivered to this machine itself: deny or allow", default="deny"
+    )
     config: Path | None = None
     """The file that was read, if any."""
     origins: Mapping[str, str] = field(default_factory=dict)

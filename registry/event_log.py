@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 
 from sqlalchemy import exists, func, select, update
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import ClauseElement
 
 from registry.appended import place
 from registry.db import schema
@@ -72,21 +74,18 @@ class EventLog:
 
     async def settle(self) -> None:
         """Give every event that is committed its place."""
-        while await self._unplaced():
+        while (await self._state())["unplaced"]:
             async with self._database.transaction(Lock(Scope.JOB, "event places")) as connection:
                 await _place(connection)
 
     async def last(self) -> int:
         """The place of the newest event that is committed; 0 where there is none."""
         await self.settle()
-        async with self._database.read() as connection:
-            return (await connection.execute(select(func.max(schema.events.c.place)))).scalar_one() or 0
+        return (await self._state())["last"] or 0
 
-    async def _unplaced(self) -> bool:
-        async with self._database.read() as connection:
-            return bool(
-                (await connection.execute(select(exists().where(schema.events.c.place.is_(None))))).scalar_one()
-            )
+    async def _state(self) -> Row:
+        """Whether events wait for their place, and the last one given; asked every second, so by index alone."""
+        return await self._database.point(_feed, {})
 
 
 async def _place(connection: AsyncConnection) -> None:
@@ -96,6 +95,12 @@ async def _place(connection: AsyncConnection) -> None:
     waiting = select(table.c.id).where(table.c.place.is_(None)).order_by(table.c.id).limit(PLACED).subquery()
     numbered = select(waiting.c.id, func.row_number().over(order_by=waiting.c.id).label("number")).subquery()
     await connection.execute(update(table).where(table.c.id == numbered.c.id).values(place=last + numbered.c.number))
+
+
+def _feed(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
+    table = schema.events
+    last = select(func.max(table.c.place)).scalar_subquery()
+    return select(exists().where(table.c.place.is_(None)).label("unplaced"), last.label("last"))
 
 
 def event_of(row: Row) -> Event:

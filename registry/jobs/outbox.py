@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import bindparam, exists, func, insert, select, update
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import ClauseElement
 
 from registry.clock import SECOND, Clock
 from registry.db import schema
@@ -101,13 +103,11 @@ class Outbox(Job):
 
     async def run_once(self, now: int) -> None:
         last = await self._events.last()
-        table = schema.webhooks
-        async with self._database.read() as connection:
-            behind = (await connection.execute(select(table.c.id).where(table.c.place < last))).scalars().all()
-        for webhook_id in behind:
-            while await self._fan_out(webhook_id):
+        for row in await self._database.rows(_behind, {"last": last}):
+            while await self._fan_out(row["id"]):
                 pass
-        for webhook_id in await self._due(now):
+        for row in await self._database.rows(_due, {"now": now}):
+            webhook_id = row["id"]
             if webhook_id not in self._under_way:
                 task = asyncio.create_task(self._deliver(webhook_id), name=f"deliveries to {webhook_id}")
                 self._under_way[webhook_id] = task
@@ -152,15 +152,6 @@ class Outbox(Job):
             reached = update(webhooks).where(webhooks.c.id == webhook_id).values(place=found[-1]["place"])
             await connection.execute(reached)
         return len(found) == FANNED_OUT
-
-    async def _due(self, now: int) -> Sequence[str]:
-        """The webhooks that something is due to."""
-        table, webhooks = schema.deliveries, schema.webhooks
-        due = exists().where(
-            table.c.webhook_id == webhooks.c.id, table.c.next_attempt_at.is_not(None), table.c.next_attempt_at <= now
-        )
-        async with self._database.read() as connection:
-            return (await connection.execute(select(webhooks.c.id).where(due))).scalars().all()
 
     async def _deliver(self, webhook_id: str) -> None:
         """Send what is due to a webhook until nothing is."""
@@ -243,6 +234,22 @@ class Outbox(Job):
                 await connection.execute(one, [{f"b_{name}": value for name, value in row.items()} for row in rows])
             if rest:
                 await connection.execute(update(table).where(table.c.id.in_(rest)).values(status=PENDING))
+
+
+def _behind(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
+    """The webhooks that have not seen the whole feed."""
+    return select(schema.webhooks.c.id).where(schema.webhooks.c.place < bindparam("last"))
+
+
+def _due(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
+    """The webhooks that something is due to."""
+    table, webhooks = schema.deliveries, schema.webhooks
+    due = exists().where(
+        table.c.webhook_id == webhooks.c.id,
+        table.c.next_attempt_at.is_not(None),
+        table.c.next_attempt_at <= bindparam("now"),
+    )
+    return select(webhooks.c.id).where(due)
 
 
 def _concerns(webhook: Row, event: Row) -> bool:
