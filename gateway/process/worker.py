@@ -30,21 +30,31 @@ _LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 def work(settings: Settings, pair: Pair) -> int:
     """Serve; returns the exit code of the process. Begins with the signals blocked, as the supervisor leaves them."""
     with Log(form_of(settings.log_format, sys.stderr), settings.log_level) as log:
+        worker = _Worker(settings, pair, log)
         try:
             with asyncio.Runner(loop_factory=_LOOPS[settings.event_loop]) as runner:
-                runner.run(_serve(settings, pair, log))
+                runner.run(worker.serve())
         except (KeyringError, StorageUnavailableError, TlsError) as error:
             LOG.error("cannot start: %s", error)  # noqa: TRY400  (the reason is all there is to know)
             return CANNOT_START
         except Exception:
             LOG.exception("the worker failed")
-            return 1
+            return 1 if worker.began else CANNOT_START
     return 0
 
 
-async def _serve(settings: Settings, pair: Pair, log: Log) -> None:
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    async with serving(settings, log, s3=pair.s3, registry_port=pair.registry):
-        await stop.wait()
+class _Worker:
+    def __init__(self, settings: Settings, pair: Pair, log: Log) -> None:
+        self._settings = settings
+        self._pair = pair
+        self._log = log
+        self.began = False
+        """Has it served? What fails before that would fail again."""
+
+    async def serve(self) -> None:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        async with serving(self._settings, self._log, s3=self._pair.s3, registry_port=self._pair.registry):
+            self.began = True
+            await stop.wait()
