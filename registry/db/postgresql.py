@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
@@ -29,12 +29,28 @@ WRITERS = 2
 """Batches in flight at once: while one waits for its commit, the next one is prepared."""
 
 ATTEMPTS = 4
-"""How often a batch is tried that the database definitely did not take, before its requests are refused."""
+"""How often a read is tried, or a batch that the database certainly did not take, before requests are refused."""
 
-_LOST = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
+CLOSING = 10
+"""Seconds that the database has to say good-bye."""
+
+ASKING = (0.05, 0.2, 0.5, 1, 2, 4, 8)
+"""Seconds between the questions what became of a transaction whose COMMIT was not answered."""
+
+_LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver, of a session that was ended while it was idle
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+)
+"""The connection is gone; the next one may be better."""
+
 _DOWN = (
     *_LOST,
-    asyncpg.OperatorInterventionError,  # shut down, starting up, cancelled
+    asyncpg.OperatorInterventionError,  # cancelled
     asyncpg.InsufficientResourcesError,  # disk, memory or connections used up
     asyncpg.PostgresSystemError,
     asyncpg.ReadOnlySQLTransactionError,  # a standby
@@ -55,6 +71,11 @@ def _unavailable(error: BaseException) -> RegistryError:
     if isinstance(error, asyncpg.DiskFullError):
         return StorageFullError(f"There is no room for the records: {error}. Nothing was stored.")
     return StorageUnavailableError(f"The database does not answer: {str(error) or type(error).__name__}. Try again.")
+
+
+def _pause(attempt: int) -> float:
+    """Seconds before the next attempt: time for the loop to notice which other connections are dead."""
+    return 0.01 * (1 << 2 * attempt)
 
 
 @contextmanager
@@ -113,7 +134,10 @@ class PostgresqlDatabase:
         self._wake.set()
         await asyncio.gather(*self._writers)
         await self._engine.dispose()
-        await self._pool.close()
+        try:
+            await asyncio.wait_for(self._pool.close(), CLOSING)
+        except TimeoutError:
+            self._pool.terminate()
 
     async def probe(self) -> None:
         async with self.transaction() as connection:
@@ -145,24 +169,32 @@ class PostgresqlDatabase:
 
     async def point(self, maker: Maker, parameters: Mapping[str, Any]) -> Row | None:
         statement = self._statement(maker)
-        return await self._read(self._pool.fetchrow, statement, parameters)
+        return await self._read("fetchrow", statement, parameters)
 
     async def rows(self, maker: Maker, parameters: Mapping[str, Any]) -> Sequence[Row]:
-        found: list[Row] = await self._read(self._pool.fetch, self._statement(maker), parameters)
+        found: list[Row] = await self._read("fetch", self._statement(maker), parameters)
         return found
 
-    async def _read(
-        self, fetch: Callable[..., Awaitable[Any]], statement: Statement, parameters: Mapping[str, Any]
-    ) -> Any:
-        """Fetch; once more where the pool's connection was found dead, as after a restart of the database."""
+    async def _read(self, method: str, statement: Statement, parameters: Mapping[str, Any]) -> Any:
+        """Fetch; again where the pool's connection was found dead, as after a restart of the database."""
         arguments = statement.arguments(parameters)
         with _translated():
+            for attempt in range(1, ATTEMPTS):
+                try:
+                    return await self._fetch(method, statement.text, arguments)
+                except TimeoutError:
+                    raise
+                except _LOST:
+                    await asyncio.sleep(_pause(attempt))
+            return await self._fetch(method, statement.text, arguments)
+
+    async def _fetch(self, method: str, statement: str, arguments: Sequence[Any]) -> Any:
+        async with self._pool.acquire() as connection:
             try:
-                return await fetch(statement.text, *arguments)
-            except TimeoutError:
+                return await getattr(connection, method)(statement, *arguments)
+            except asyncpg.InternalClientError:
+                connection.terminate()  # giving it back would wait for it
                 raise
-            except _LOST:
-                return await fetch(statement.text, *arguments)
 
     async def submit(self, change: Change[Any]) -> Any:
         if self._closing:
@@ -200,7 +232,7 @@ class PostgresqlDatabase:
                 # It did not take place: the COMMIT was not sent, or the database says so.
                 if attempt == ATTEMPTS:
                     return [_unavailable(error) for _ in changes]
-                await asyncio.sleep(0.02 * attempt**2)
+                await asyncio.sleep(_pause(attempt))
             except _DOWN as error:
                 return [_unavailable(error) for _ in changes]
             except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it
@@ -213,7 +245,11 @@ class PostgresqlDatabase:
     async def _transaction(self, changes: list[Change[Any]]) -> list[Any]:
         async with self._pool.acquire() as connection:
             transaction = connection.transaction()
-            await transaction.start()
+            try:
+                await transaction.start()
+            except asyncpg.InternalClientError:
+                connection.terminate()  # giving it back would wait for it
+                raise
             try:
                 await take(connection, [lock for change in changes for lock in change.locks()])
                 outcomes = await self._run(connection, self._batch(changes))
@@ -232,7 +268,7 @@ class PostgresqlDatabase:
 
     async def _settle(self, number: str, error: Exception) -> None:
         """Find out what became of a transaction whose COMMIT was not answered; returns if it took place."""
-        for delay in (0.05, 0.2, 0.5, 1, 2, 4, 8):
+        for delay in ASKING:
             try:
                 status = await self._pool.fetchval("SELECT pg_xact_status($1::text::xid8)", number)
             except (*_DOWN, asyncpg.PostgresError):

@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from backends.store import BlobStore, Buffers
 from registry.db import schema
 from registry.digests import Digests
+from registry.errors import AccountExistsError
 from registry.files import UNCONDITIONAL, WriteConditions
 from registry.model import Actor, FileAttributes, FileVersion, RetentionClass
 from registry.registry import Registry
@@ -75,7 +76,10 @@ class World:
         await registry.retention.seed(CLASSES)
         actors = []
         for name in ("alice", "bob", "root"):
-            account = await registry.accounts.create(name, administrator=name == "root")
+            try:
+                account = await registry.accounts.create(name, administrator=name == "root")
+            except AccountExistsError:
+                account = await registry.accounts.get(name)
             actors.append(Actor(account.id, name, administrator=name == "root", request_id=os.urandom(4).hex()))
         return cls(registry, store, clock, *actors)
 
@@ -141,6 +145,11 @@ class World:
         )
         async with self.registry._database.read() as connection:
             return {name: (size, count) for name, size, count in await connection.execute(query)}
+
+    async def storage_keys(self) -> set[str]:
+        """What the store is to hold."""
+        async with self.registry._database.read() as connection:
+            return set((await connection.execute(select(schema.blob_locations.c.storage_key))).scalars())
 
     async def recounted(self, repository: str = "evidence") -> dict[str, tuple[int, int]]:
         """The same, counted anew from what is listed (packages are named by one segment)."""
