@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import rfc8785
 from sqlalchemy import delete, func, insert, select
@@ -20,13 +20,11 @@ from registry.ids import uuid7
 from registry.lifecycle import move
 from registry.model import Actor, FileAttributes, Package, PackageStatus, Versioning
 from registry.names import RESERVED_SEGMENT
+from registry.opened_package import Opened
 from registry.package_classes import class_duration
 from registry.package_search import package_of
 from registry.source import Expect
 from registry.terms import expiry, later
-
-if TYPE_CHECKING:
-    from registry.packages import Opened
 
 DOCUMENT_LIMIT = 5 * 1024**3
 

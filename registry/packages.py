@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Text, delete, exists, func, insert, literal, select, update
+from sqlalchemy import delete, exists, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from registry import audit, events, policy
+from registry import audit, policy
 from registry.blobs import Blobs
+from registry.burial import bury, unbury
 from registry.clock import SECOND, Clock
 from registry.db import schema
 from registry.db.database import Database, Lock, Scope
@@ -27,7 +27,6 @@ from registry.errors import (
 from registry.finalizing import Finalizing
 from registry.ids import uuid7
 from registry.lifecycle import move
-from registry.listing import following
 from registry.model import (
     Actor,
     FileVersion,
@@ -40,6 +39,7 @@ from registry.model import (
     Repository,
 )
 from registry.names import check_package_name
+from registry.opened_package import Opened
 from registry.package_classes import class_duration
 from registry.package_description import FIELD, checked_labels, checked_metadata, merged
 from registry.package_search import FIELDS, fields, matching, package_of, with_repository
@@ -50,45 +50,6 @@ from registry.versions import version_of
 
 DEFAULT_CLASS = "raw-evidence"
 """The retention class where neither the producer nor the repository chooses one."""
-
-
-@dataclass(slots=True)
-class Opened:
-    """A package held still by a transaction: `row` is to be altered, then written by `Packages.write`."""
-
-    connection: AsyncConnection
-    repository: Repository
-    row: dict[str, Any]
-    now: int
-
-    async def tell(self, actor: Actor, action: str, kind: str, detail: Mapping[str, Any]) -> None:
-        """Record what was done, in the transaction that does it."""
-        entry = audit.entry(
-            self.now,
-            actor,
-            action,
-            repository=self.repository.name,
-            resource=self.row["name"],
-            package_id=self.row["id"],
-            detail=detail,
-        )
-        payload = {
-            "repository": self.repository.name,
-            "package": self.row["name"],
-            "package_id": self.row["id"],
-            **detail,
-        }
-        happened = events.event(self.now, kind, payload, repository_id=self.repository.id, package_id=self.row["id"])
-        await self.connection.execute(insert(schema.audit_entries).values(entry))
-        await self.connection.execute(insert(schema.events).values(happened))
-
-    async def write(self) -> Package:
-        """Write the row as it is now."""
-        table = schema.packages
-        self.row["updated_at"] = self.now
-        values = {name: self.row[name] for name in table.columns.keys() if name != "id"}  # noqa: SIM118 - a mapping
-        await self.connection.execute(update(table).where(table.c.id == self.row["id"]).values(values))
-        return package_of(self.row)
 
 
 class Packages:
@@ -272,7 +233,7 @@ class Packages:
                 detail = {"reason": reason, "files": row["file_count"], "size": row["size"]}
                 await package.tell(actor, "package.delete", "package.deleted", detail)
                 deleted = await package.write()
-                await self._bury(package)
+                await bury(package)
                 return deleted
         raise ProtectedError(refusal)
 
@@ -289,7 +250,7 @@ class Packages:
                 raise PackageExistsError(row["name"], there["id"])
             move(row, PackageStatus.FINALIZED if row["revision"] else PackageStatus.UPLOADING)
             row["deleted_at"] = None
-            await self._unbury(package)
+            await unbury(package)
             await package.tell(actor, "package.restore", "package.restored", {"files": row["file_count"]})
             return await package.write()
 
@@ -507,50 +468,11 @@ class Packages:
         row["expires_at"] = expiry(begins(row), duration, row["extended_until"])
         await _index(package.connection, row["id"], fields(row["metadata"], row["labels"]))
 
-    async def _bury(self, package: Opened) -> None:
-        """Take the files out of every reader's way."""
-        versions, graves = schema.file_versions, schema.deleted_file_versions
-        below = _below(versions, package)
-        names = [column.name for column in versions.columns]
-        buried = select(*(versions.c[name] for name in names), literal(package.row["id"], Text)).where(below)
-        await package.connection.execute(insert(graves).from_select([*names, "deleted_with"], buried))
-        await package.connection.execute(delete(schema.files).where(_below(schema.files, package)))
-        await package.connection.execute(delete(versions).where(below))
-
-    async def _unbury(self, package: Opened) -> None:
-        versions, graves, heads = schema.file_versions, schema.deleted_file_versions, schema.files
-        names = [column.name for column in versions.columns]
-        mine = graves.c.deleted_with == package.row["id"]
-        back = select(*(graves.c[name] for name in names)).where(mine)
-        await package.connection.execute(insert(versions).from_select(names, back))
-        await package.connection.execute(delete(graves).where(mine))
-        other = versions.alias("other")
-        newest = (
-            select(func.max(other.c.seq))
-            .where(other.c.repository_id == versions.c.repository_id, other.c.key == versions.c.key)
-            .scalar_subquery()
-        )
-        shown = ["created_at" if column.name == "modified_at" else column.name for column in heads.columns]
-        current = select(*(versions.c[name] for name in shown)).where(
-            _below(versions, package), versions.c.seq == newest, ~versions.c.delete_marker
-        )
-        await package.connection.execute(insert(heads).from_select([column.name for column in heads.columns], current))
-
 
 def _locks(repository: Repository, name: str) -> tuple[Lock, ...]:
     return (
         Lock(Scope.REPOSITORY, str(repository.id), shared=True),
         Lock(Scope.PACKAGE, f"{repository.id}/{name}"),
-    )
-
-
-def _below(table: Any, package: Opened) -> Any:
-    """The rows of every key below the package, the registry's own included."""
-    prefix = f"{package.row['name']}/"
-    return (
-        (table.c.repository_id == package.repository.id)
-        & (table.c.key > prefix)
-        & (table.c.key < (following(prefix) or ""))
     )
 
 

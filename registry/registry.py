@@ -12,7 +12,7 @@ from registry.blobs import Blobs
 from registry.changes import batch
 from registry.clock import Clock, now
 from registry.control import Control
-from registry.db.database import open_database
+from registry.db.open import open_database
 from registry.event_log import EventLog
 from registry.files import Files
 from registry.holds import Holds

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from registry.db.statements import Maker, Row, Work
@@ -103,22 +102,3 @@ class BatchWork(Protocol):
 
     def __call__(self, changes: Sequence[Any], /) -> Work:
         """The unit of work."""
-
-
-def open_database(url: str, batch: BatchWork) -> Database:
-    """The engine for a URL: `sqlite+aiosqlite:///path` or `postgresql+asyncpg://…`.
-
-    Raises ValueError naming what is wrong with the URL.
-    """
-    parsed = make_url(url)
-    if parsed.drivername == "sqlite+aiosqlite":
-        from registry.db.sqlite import SqliteDatabase  # noqa: PLC0415 - only the driver in use is loaded
-
-        return SqliteDatabase(url, batch)
-    if parsed.drivername == "postgresql+asyncpg":
-        from registry.db.postgresql import PostgresqlDatabase  # noqa: PLC0415
-
-        return PostgresqlDatabase(url, batch)
-    raise ValueError(
-        f"unknown kind of database {parsed.drivername!r}: use sqlite+aiosqlite:///PATH or postgresql+asyncpg://…"
-    )
