@@ -18,6 +18,7 @@ from registry.db import schema
 from registry.db.database import Database, Lock, Scope
 from registry.db.types import is_held
 from registry.errors import (
+    ConflictError,
     PreconditionFailedError,
     RepositoryExistsError,
     RepositoryNotEmptyError,
@@ -32,6 +33,9 @@ from registry.repository_settings import checked_settings
 
 CACHED = SECOND
 """How long a repository's settings may be stale where that is safe; every transaction reads them anew."""
+
+ATTEMPTS = 8
+"""How often a change is decided again because what it went by has changed."""
 
 LIMIT = 1000
 """Repositories an account may own."""
@@ -117,13 +121,14 @@ class Repositories:
 
     async def submit(self, change: RepositoryChange) -> Any:
         """Commit a change; again on fresh rows where the repository is not what it was known to be."""
-        while True:
+        for _ in range(ATTEMPTS):
             try:
                 return await self._database.submit(change)
             except StaleError:
                 fresh = await self.refreshed(change.repository.name)
                 policy.require(change.actor, "file.write", fresh)
                 change = cast("RepositoryChange", replace(cast("Any", change), repository=fresh))
+        raise ConflictError(f"The repository {change.repository.name} kept changing meanwhile. Try again.")
 
     async def list(
         self, actor: Actor, *, prefix: str = "", after: str = "", limit: int = 10_000

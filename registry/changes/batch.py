@@ -84,8 +84,8 @@ def _load_packages(state: State, needs: Needs) -> Work:
         for row in (yield _PACKAGES(needs.packages)):
             state.packages[row["repository_id"], row["name"]] = dict(row)
     if needs.retention_classes or len(state.packages) < len(needs.packages):
-        for row in (yield Fetch(_retention_classes, lambda _: {})):
-            state.retention_classes[row["name"]] = row
+        rows = yield Fetch(_retention_classes, lambda _: {})
+        state.retention_classes = {row["name"]: row for row in rows}
     return None
 
 

@@ -223,10 +223,10 @@ class PutFile:
         if self.package is None:
             return None
         name = chosen or self.repository.default_retention_class or DEFAULT_RETENTION_CLASS
-        if not state.retention_classes:
+        if state.retention_classes is None:
             raise StaleError  # the package was there when the rows were loaded, for another change of the batch
         if name not in state.retention_classes:
-            known = ", ".join(sorted(state.retention_classes))
+            known = ", ".join(sorted(state.retention_classes)) or "none"
             raise InvalidArgumentError(
                 "x-amz-meta-retention-class", name, f"There is no retention class {name!r}; there are {known}."
             )
@@ -259,7 +259,7 @@ class PutFile:
         if package is None:
             package = implicit_package(state, self.actor, self.repository, self.package or "")
         if retention is not None:
-            duration = state.retention_classes[retention]["duration"]
+            duration = (state.retention_classes or {})[retention]["duration"]
             package["retention_class"] = retention
             package["expires_at"] = expiry(begins(package), duration, package["extended_until"])
         if package["status"] != PackageStatus.FINALIZED:

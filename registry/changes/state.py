@@ -62,7 +62,8 @@ class State:
         self.uploads: dict[str, dict[str, Any]] = {}
         self.holds: dict[str, list[dict[str, Any]]] = defaultdict(list)
         """Active holds by the id of the package or version they are on."""
-        self.retention_classes: dict[str, Row] = {}
+        self.retention_classes: dict[str, Row] | None = None
+        """By name; None where the batch did not need them when it was loaded."""
 
         self.audit: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
