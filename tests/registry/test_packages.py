@@ -22,7 +22,7 @@ from registry.errors import (
     RepositoryNotEmptyError,
     RepositoryOwnedError,
 )
-from registry.files import WriteConditions
+from registry.files import Deletion, WriteConditions
 from registry.model import FileAttributes, Package, PackageQuery, PackageStatus
 from registry.sha256sums import SumsDifferError
 from tests.registry.world import DAY, World
@@ -54,7 +54,7 @@ async def test_the_first_file_makes_the_package(world: World) -> None:
 
 async def test_an_emptied_implicit_package_is_none(world: World) -> None:
     package = await run(world)
-    await world.registry.files.delete_many(world.alice, "evidence", [(key, None) for key in await world.keys()])
+    await world.registry.files.delete_many(world.alice, "evidence", [Deletion(key) for key in await world.keys()])
     with pytest.raises(PackageNotFoundError):
         await world.registry.packages.get(world.alice, package.id)
     await world.registry.repositories.delete(world.alice, "evidence")
@@ -319,3 +319,11 @@ async def test_files_of_a_package(world: World) -> None:
     rest = await world.registry.packages.files(world.alice, package.id, after=first.next, limit=2)
     assert [file.key for file in [*first.items, *rest.items]] == [f"run-1/file-{n}" for n in range(3)]
     assert rest.next is None
+
+
+async def test_without_a_retention_class_there_is_no_package(world: World) -> None:
+    await world.repository()
+    await world.execute("DELETE FROM retention_classes")
+    with pytest.raises(InvalidArgumentError, match="there are none"):
+        await world.put("run-1/a", b"1")
+    await world.put("loose", b"1")
