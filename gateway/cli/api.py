@@ -65,7 +65,7 @@ class Api:
         secret_key: str,
         *,
         ssl: SSLContext | None = None,
-        delays: Sequence[float] = _DELAYS,
+        delays: Sequence[float] | None = None,
     ) -> None:
         """`address` is the registry port's, like http://127.0.0.1:9001. Raises ValueError for anything else."""
         parts = urlsplit(address)
@@ -74,7 +74,7 @@ class Api:
         self._address = f"{parts.scheme}://{parts.netloc}"
         self._authorization = aiohttp.encode_basic_auth(access_key, secret_key)
         self._ssl = ssl
-        self._delays = delays
+        self._delays = _DELAYS if delays is None else delays
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:

@@ -7,7 +7,8 @@ import os
 import re
 import shlex
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,13 @@ class Endpoint:
 
     def api(self) -> Api:
         """The registry's REST interface."""
-        return Api(self.url, self.access_key, self.secret, ssl=self.ssl)
+        with _addressed():
+            return Api(self.url, self.access_key, self.secret, ssl=self.ssl)
 
     def s3(self, connections: int = 1) -> S3:
         """The S3 interface; at most so many requests at a time."""
-        return S3(self.s3_url, self, region=self.region, ssl=self.ssl, connections=connections)
+        with _addressed():
+            return S3(self.s3_url, self, region=self.region, ssl=self.ssl, connections=connections)
 
 
 def endpoint_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -109,6 +112,14 @@ def endpoint_options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         decorated = option(decorated)
     return decorated
+
+
+@contextmanager
+def _addressed() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise Failure(str(error), USAGE) from None
 
 
 def _read(file: Path) -> Mapping[str, str]:

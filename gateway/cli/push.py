@@ -170,7 +170,16 @@ def _target(
         raise click.UsageError("Say where to: s3://REPOSITORY/PACKAGE, or --repository and --package.")
     if not package:
         raise click.UsageError("Say which package: s3://REPOSITORY/PACKAGE or --package. Only a profile knows a name.")
+    # How many segments a name has is the repository's to say; all else can be told now.
+    _check_name(package, package.count("/") + 1)
     return repository, package
+
+
+def _check_name(name: str, depth: int) -> None:
+    try:
+        check_package_name(name, depth)
+    except InvalidArgumentError as error:
+        raise Failure(str(error), USAGE) from None
 
 
 def _description(
@@ -226,11 +235,7 @@ async def _push(
 ) -> tuple[Sequence[HashedFile], dict[str, Any]]:
     """What was sent, and the line for a hub."""
     async with endpoint.api() as api, endpoint.s3(jobs) as s3:
-        depth = (await api.call("GET", path_of("repositories", source.repository)))["package_depth"]
-        try:
-            check_package_name(source.name, depth)
-        except InvalidArgumentError as error:
-            raise Failure(str(error), USAGE) from None
+        _check_name(source.name, (await api.call("GET", path_of("repositories", source.repository)))["package_depth"])
         plan = await _plan(api, source)
         _check(plan, source, amend=amend, finalize=finalize)
         if plan.finalized and plan.late:

@@ -61,7 +61,11 @@ def classes(endpoint: Endpoint, *, as_json: bool) -> None:
             found: list[dict[str, Any]] = (await api.call("GET", "/retention-classes"))["items"]
         return found
 
-    _print_classes(asyncio.run(run()), as_json=as_json)
+    found = asyncio.run(run())
+    if as_json:
+        print_json(found)
+    else:
+        _print_classes(found)
 
 
 @command.command()
@@ -81,7 +85,11 @@ def term(endpoint: Endpoint, retention_class: str, duration: str, *, as_json: bo
             )
         return changed
 
-    _print_classes([asyncio.run(run())], as_json=as_json)
+    changed = asyncio.run(run())
+    if as_json:
+        print_json(changed)
+    else:
+        _print_classes([changed])
 
 
 @command.command()
@@ -181,10 +189,7 @@ def _within(repository: str | None) -> dict[str, str | int]:
     return {"limit": 1000, **({"repository": repository} if repository else {})}
 
 
-def _print_classes(classes: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        print_json(classes)
-        return
+def _print_classes(classes: Sequence[Mapping[str, Any]]) -> None:
     print_table(
         ("class", "keeps", "for"), ((one["name"], one["term"] or "for ever", one["description"]) for one in classes)
     )

@@ -76,7 +76,7 @@ class S3:
         region: str,
         ssl: SSLContext | None = None,
         connections: int = 1,
-        delays: Sequence[float] = _DELAYS,
+        delays: Sequence[float] | None = None,
     ) -> None:
         """`address` is like http://127.0.0.1:9000. Raises ValueError for anything else."""
         parts = urlsplit(address)
@@ -89,7 +89,7 @@ class S3:
         self._ssl = ssl
         # Waited for before a request is signed: a signature does not keep.
         self._turns = asyncio.Semaphore(connections)
-        self._delays = delays
+        self._delays = _DELAYS if delays is None else delays
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
