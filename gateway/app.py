@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import cast
 
 from aiohttp import web
@@ -35,6 +36,8 @@ from registry.registry import Registry
 BACKLOG = 1024
 _GOODBYE_SECONDS = 1.0
 _STORE_CALLS = ("put", "read", "open_blob", "delete", "create_multipart", "complete_multipart", "abort_multipart")
+_DATABASE_CALLS = ("point", "rows", "submit")
+_DATABASE_BLOCKS = ("read", "transaction")
 
 
 @asynccontextmanager
@@ -48,8 +51,11 @@ async def registry_of(settings: Settings, *, metrics: Metrics | None = None) -> 
     try:
         registry = Registry(
             database_url=settings.database_url,
-            store=metrics.timed("store", store, _STORE_CALLS) if metrics else store,
+            store=metrics.timed("store", store, calls=_STORE_CALLS) if metrics else store,
             master_key=Keyring(settings).master_key(),
+            timed=(
+                partial(metrics.timed, "database", calls=_DATABASE_CALLS, blocks=_DATABASE_BLOCKS) if metrics else None
+            ),
         )
         await registry.open()
         try:

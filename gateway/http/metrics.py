@@ -10,8 +10,8 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -108,9 +108,15 @@ class Metrics:
         if bytes_out:
             children.sent.inc(bytes_out)
 
-    def timed(self, engine: str, target: object, calls: Iterable[str]) -> Any:
-        """The same object, with those of its coroutine methods timed as calls to `engine`."""
-        return _Timed(target, {call: self._calls.labels(engine, call) for call in calls})
+    def timed(self, engine: str, target: object, *, calls: Iterable[str], blocks: Iterable[str] = ()) -> Any:
+        """The same object, with calls to `engine` timed: its coroutine methods `calls`, and the whole `async with`
+        blocks over what its methods `blocks` return."""
+        wrapped: dict[str, Callable[..., Any]] = {}
+        for name in calls:
+            wrapped[name] = _observed_call(getattr(target, name), self._calls.labels(engine, name))
+        for name in blocks:
+            wrapped[name] = _observed_block(getattr(target, name), self._calls.labels(engine, name))
+        return _Timed(target, wrapped)
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes: of all workers where they share a directory, else of this process."""
@@ -132,22 +138,37 @@ def metrics_route(metrics: Metrics) -> web.RouteDef:
 
 
 class _Timed:
-    """Passes everything on to its target and observes how long the named coroutine methods take."""
+    """Passes everything on to its target, but for the methods that are wrapped."""
 
-    def __init__(self, target: object, calls: dict[str, Histogram]) -> None:
+    def __init__(self, target: object, wrapped: dict[str, Callable[..., Any]]) -> None:
         self._target = target
-        for name, seconds in calls.items():
-            setattr(self, name, _observed(getattr(target, name), seconds))
+        for name, method in wrapped.items():
+            setattr(self, name, method)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._target, name)
 
 
-def _observed(call: Callable[..., Awaitable[Any]], seconds: Histogram) -> Callable[..., Awaitable[Any]]:
+def _observed_call(method: Callable[..., Awaitable[Any]], seconds: Histogram) -> Callable[..., Awaitable[Any]]:
     async def observed(*arguments: Any, **options: Any) -> Any:
         began = time.perf_counter()
         try:
-            return await call(*arguments, **options)
+            return await method(*arguments, **options)
+        finally:
+            seconds.observe(time.perf_counter() - began)
+
+    return observed
+
+
+def _observed_block(
+    method: Callable[..., AbstractAsyncContextManager[Any]], seconds: Histogram
+) -> Callable[..., AbstractAsyncContextManager[Any]]:
+    @asynccontextmanager
+    async def observed(*arguments: Any, **options: Any) -> AsyncIterator[Any]:
+        began = time.perf_counter()
+        try:
+            async with method(*arguments, **options) as entered:
+                yield entered
         finally:
             seconds.observe(time.perf_counter() - began)
 

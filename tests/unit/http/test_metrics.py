@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -49,16 +52,28 @@ class Engine:
             raise ValueError("empty")
         return text.upper()
 
+    @asynccontextmanager
+    async def transaction(self, text: str) -> AsyncIterator[str]:
+        yield text.upper()
 
-async def test_calls_are_timed_and_otherwise_untouched() -> None:
+
+async def test_calls_and_blocks_are_timed_and_otherwise_untouched() -> None:
     metrics = Metrics()
-    engine = metrics.timed("store", Engine(), ["put"])
+    engine = metrics.timed("store", Engine(), calls=["put"], blocks=["transaction"])
     assert await engine.put("a") == "A"
     assert engine.name == "engine"
     with pytest.raises(ValueError, match="empty"):
         await engine.put("")
+    async with engine.transaction("b") as entered:
+        assert entered == "B"
+        await asyncio.sleep(0.01)
+    with pytest.raises(ValueError, match="inside"):
+        async with engine.transaction("c"):
+            raise ValueError("inside")
     seen = samples(metrics.exposition())
     assert seen["artifact_store_call_seconds_count", (("call", "put"), ("engine", "store"))] == 2
+    assert seen["artifact_store_call_seconds_count", (("call", "transaction"), ("engine", "store"))] == 2
+    assert seen["artifact_store_call_seconds_sum", (("call", "transaction"), ("engine", "store"))] >= 0.01
 
 
 def test_workers_count_together_and_what_died_is_not_in_flight() -> None:
