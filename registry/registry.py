@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Self
 
 from backends.store import BlobStore
@@ -12,6 +13,7 @@ from registry.blobs import Blobs
 from registry.changes import batch
 from registry.clock import Clock, now
 from registry.control import Control
+from registry.db.database import Database
 from registry.db.open import open_database
 from registry.event_log import EventLog
 from registry.files import Files
@@ -41,9 +43,14 @@ class Registry:
         master_key: bytes,
         clock: Clock = now,
         restore_window: int = RESTORE_WINDOW,
+        timed: Callable[[Database], Database] | None = None,
     ) -> None:
-        """`store` is opened and closed by its owner. Raises ValueError for a URL of no known database."""
-        self._database = open_database(database_url, batch(clock))
+        """`store` is opened and closed by its owner; `timed` may wrap the database to observe its calls.
+
+        Raises ValueError for a URL of no known database.
+        """
+        database = open_database(database_url, batch(clock))
+        self._database = database if timed is None else timed(database)
         self._blobs = Blobs(self._database, store)
         box = SecretBox(master_key)
         self.accounts = Accounts(self._database, box, clock)
