@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
@@ -90,6 +90,13 @@ class Accounts:
         async with self._database.read() as connection:
             rows = await connection.execute(select(schema.accounts).order_by(schema.accounts.c.name))
             return [_account_of(row) for row in rows.mappings()]
+
+    async def names(self, ids: Iterable[str]) -> Mapping[str, str]:
+        """The names of accounts by their ids; what is no account's id is left out."""
+        table = schema.accounts
+        async with self._database.read() as connection:
+            rows = await connection.execute(select(table.c.id, table.c.name).where(table.c.id.in_(sorted(set(ids)))))
+            return {row.id: row.name for row in rows}
 
     async def create_key(
         self,

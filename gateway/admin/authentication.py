@@ -6,12 +6,14 @@ import base64
 import binascii
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from aiohttp import web
 
 from gateway.admin.problems import Problem
+from gateway.auth.canonical import ALGORITHM
 from gateway.auth.payload import PayloadKind, PayloadPlan
 from gateway.auth.sigv4 import SignedRequest, access_key_of, authenticate
 from gateway.http.logging import request_id
@@ -39,17 +41,16 @@ async def identify(request: web.Request, accounts: Accounts, *, region: str) -> 
         credential = await _checked(accounts, *basic)
         return Caller(_actor(request, credential), _UNSIGNED, signed.headers)
     claimed = access_key_of(signed)
-    if claimed is None:
+    if claimed is None and not signed.headers.get("authorization", "").startswith(ALGORITHM):
         raise Problem(
             "authentication_failed",
             "This needs an access key: HTTP Basic with the access key and its secret, or AWS Signature Version 4.",
             headers=_CHALLENGE,
         )
-    found: Credential | None
-    try:
-        found = await accounts.credential(claimed)
-    except UnknownAccessKeyError:
-        found = None
+    found: Credential | None = None
+    if claimed is not None:
+        with suppress(UnknownAccessKeyError):
+            found = await accounts.credential(claimed)
 
     def lookup(access_key: str) -> Credential:
         if found is None or found.access_key != access_key:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import chain
 from typing import Any
 
 import yaml
@@ -258,13 +259,27 @@ def _parse_json(content: bytes) -> Any:
 
 
 def _faults(validator: Draft202012Validator, value: Any, where: str) -> Iterator[FieldError]:
-    """Every fault of a value, each once, in the order of the document."""
+    """What is wrong with a value, in the order of the document: of each field the first fault."""
     seen = set()
-    for error in validator.iter_errors(value):
-        for fault in _explained(error, where):
-            if fault not in seen:
-                seen.add(fault)
-                yield fault
+    explained = (fault for error in validator.iter_errors(value) for fault in _explained(error, where))
+    for fault in chain(explained, _nuls(value, where)):
+        if fault.field not in seen:
+            seen.add(fault.field)
+            yield fault
+
+
+def _nuls(value: Any, where: str) -> Iterator[FieldError]:
+    """Texts with U+0000, which not every database can keep."""
+    if isinstance(value, str):
+        if "\0" in value:
+            yield FieldError(where or "body", "contains the control character U+0000", "Leave it out.")
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield from _nuls(name, where)
+            yield from _nuls(member, _path(where, [_shown(name)]))
+    elif isinstance(value, list):
+        for index, member in enumerate(value):
+            yield from _nuls(member, _path(where, [index]))
 
 
 def _explained(error: ValidationError, where: str) -> Iterator[FieldError]:
@@ -285,6 +300,8 @@ def _explained(error: ValidationError, where: str) -> Iterator[FieldError]:
                     yield from _explained(nested, where)
         case "format":
             yield FieldError(field, str(error.cause).rstrip("."), _advice(schema))
+        case "pattern" if error.validator_value == r"\S":
+            yield FieldError(field, "is blank", _advice(schema))
         case keyword:
             text = _MESSAGES.get(str(keyword), "{value} does not fit").format(
                 value=_shown(error.instance), limit=_listed(error.validator_value)

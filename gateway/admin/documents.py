@@ -99,7 +99,7 @@ def revision(found: PackageRevision) -> Document:
     return {**asdict(found), "finalized_at": moment(found.finalized_at)}
 
 
-def file(found: FileVersion, package_name: str) -> Document:
+def file(found: FileVersion, package_name: str, created_by: str) -> Document:
     return {
         "path": found.key.removeprefix(f"{package_name}/"),
         "size": found.size,
@@ -108,7 +108,7 @@ def file(found: FileVersion, package_name: str) -> Document:
         "version_id": found.id,
         "etag": found.etag,
         "created_at": moment(found.created_at),
-        "created_by": found.created_by,
+        "created_by": created_by,
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 
@@ -17,10 +18,11 @@ from gateway.admin.call import Call, encode
 from gateway.admin.contract import Contract, Operation
 from gateway.admin.documentation import page
 from gateway.admin.operations import OPERATIONS
-from gateway.admin.problems import CODES, Problem, respond, translate
+from gateway.admin.problems import CODES, FieldError, Problem, invalid, respond, translate
 from gateway.auth.errors import RequestRefused, SignatureDoesNotMatch
 from gateway.http.body import Body
 from gateway.http.logging import request_id
+from gateway.http.middleware import ACCESS_KEY
 from gateway.http.sending import Sender
 from registry.authentication_log import Refusal
 from registry.errors import ConflictError, UnknownAccessKeyError
@@ -56,7 +58,7 @@ def application(registry: Registry, configuration: Configuration) -> web.Applica
     for operation in face.contract.operations:
         path = operation.path
         for name in operation.rest_of_path:
-            path = path.replace(f"{{{name}}}", f"{{{name}:.+}}")
+            path = path.replace(f"{{{name}}}", f"{{{name}:(?s:.+)}}")
         for method in ("GET", "HEAD") if operation.method == "GET" else (operation.method,):
             app.router.add_route(method, path, partial(face.answer, operation))
     return app
@@ -109,6 +111,8 @@ class _Face:
             raise
 
     async def _run(self, operation: Operation, request: web.Request, caller: Caller) -> web.StreamResponse:
+        request[ACCESS_KEY] = caller.actor.access_key or ""
+        _check_target(request)
         values, _ = operation.read(request.match_info, request.query.items(), request.headers)
         assert self._sender is not None  # noqa: S101 - it is there while the application runs
 
@@ -193,6 +197,15 @@ class _Repeatable:
             if problem is None or CODES[problem.code][0] >= 500:
                 raise
             return respond(problem)
+
+
+def _check_target(request: web.Request) -> None:
+    """Raise Problem for a path or query that is not UTF-8 in percent-encoding: it would name something else."""
+    try:
+        unquote_to_bytes(request.raw_path).decode()
+    except UnicodeDecodeError:
+        fault = FieldError("path", "is not UTF-8 in percent-encoding, or the query is not", "Encode it as UTF-8 first.")
+        raise invalid([fault]) from None
 
 
 def _media_type(request: web.Request) -> str:

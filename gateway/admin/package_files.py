@@ -32,7 +32,12 @@ _HARMLESS = (("Content-Security-Policy", "sandbox; default-src 'none'"), ("X-Con
 async def list_all(call: Call) -> web.StreamResponse:
     package = await _package(call)
     page = await call.registry.packages.files(call.actor, package.id, **call.place)
-    return call.page(page, lambda version: documents.file(version, package.name))
+    names = await call.registry.accounts.names(version.created_by for version in page.items)
+
+    def render(version: FileVersion) -> documents.Document:
+        return documents.file(version, package.name, names.get(version.created_by, version.created_by))
+
+    return call.page(page, render)
 
 
 async def get(call: Call) -> web.StreamResponse:
@@ -79,10 +84,11 @@ async def put(call: Call) -> web.StreamResponse:
         )
     except PreconditionFailedError:
         raise _file_exists(call) from None
+    document = documents.file(version, package.name, call.actor.name)
     if existed:
-        return call.document(documents.file(version, package.name), tagged=True)
+        return call.document(document, tagged=True)
     path = quote(call.values["path"])
-    return call.created(documents.file(version, package.name), f"/packages/{package.id}/files/{path}")
+    return call.created(document, f"/packages/{package.id}/files/{path}")
 
 
 async def delete(call: Call) -> web.StreamResponse:

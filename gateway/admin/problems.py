@@ -203,6 +203,10 @@ def protection(reason: Protection) -> dict[str, Any]:
 def _errors(error: Exception) -> Iterable[FieldError]:
     if isinstance(error, domain.InvalidArgumentError):
         yield FieldError(error.field, str(error), "Send a value as the message says.")
+    elif isinstance(error, domain.InvalidRepositoryNameError):
+        yield FieldError("name", str(error), "Choose a name as the message says.")
+    elif isinstance(error, domain.InvalidKeyError | domain.KeyTooLongError):
+        yield FieldError("path", str(error), "Choose a path as the message says: at most 1,024 bytes of UTF-8.")
     elif isinstance(error, MalformedSumsError):
         for fault in error.problems:
             yield FieldError(f"line {fault.line}", fault.message, "Write the list with `sha256sum`.")

@@ -140,8 +140,8 @@ def _install(handler: logging.Handler, level: int) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # What these tell at info and debug is about themselves.
-    for library in ("aiobotocore", "alembic", "asyncio", "botocore", "urllib3"):
+    # What these tell at info and debug is about themselves, or the values of every statement, which are nobody's.
+    for library in ("aiobotocore", "aiosqlite", "alembic", "asyncio", "botocore", "urllib3"):
         logging.getLogger(library).setLevel(max(level, logging.WARNING))
 
 

@@ -12,6 +12,9 @@ from aiohttp.typedefs import Middleware
 from gateway.http.logging import Access, Log, request_id
 from gateway.http.metrics import Metrics
 
+ACCESS_KEY = web.RequestKey("access_key", str)
+"""Where a face leaves the access key that a request was proven to be of."""
+
 _POLLED = ("/health/", "/metrics")
 """Asked for every few seconds by machines: counted, not logged."""
 
@@ -49,6 +52,7 @@ def observed(metrics: Metrics, log: Log) -> Middleware:
                         bytes_in=received,
                         bytes_out=sent,
                         remote=request.remote,
+                        access_key=request.get(ACCESS_KEY),
                     )
                 )
             request_id.reset(token)
