@@ -146,6 +146,11 @@ class World:
         async with self.registry._database.read() as connection:
             return {name: (size, count) for name, size, count in await connection.execute(query)}
 
+    async def count(self, table: str) -> int:
+        """The number of rows of a table."""
+        async with self.registry._database.read() as connection:
+            return int((await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())
+
     async def storage_keys(self) -> set[str]:
         """What the store is to hold."""
         async with self.registry._database.read() as connection:
