@@ -129,6 +129,7 @@ class Files:
 
     async def commit(self, change: PutFile, held: Buffers = ()) -> FileVersion:
         """Make a version of content that is durable. `held`: the bytes, where they are few."""
+        given = change.content
         while True:
             try:
                 stored: Stored = await self._repositories.submit(change)
@@ -137,6 +138,12 @@ class Files:
                     raise InvalidRequestError("The bytes to be copied were removed meanwhile.") from None
                 change = replace(change, content=await self._blobs.keep(change.content, held))
                 continue
+            except StorageUnavailableError:
+                raise  # in doubt
+            except RegistryError:
+                if change.content is not given:
+                    await self._blobs.discard(change.content)
+                raise
             if stored.spare:
                 await self._blobs.discard(change.content)
             return stored.version

@@ -175,7 +175,8 @@ class Repositories:
 
     async def delete(self, actor: Actor, name: str) -> None:
         """Delete a repository that holds nothing: no file version, no explicit package, no upload in progress."""
-        found = await self.permitted(actor, "repository.delete", name)
+        found = await self.refreshed(name)
+        policy.require(actor, "repository.delete", found)
         table = schema.repositories
         # Writers hold the shared lock of the repository: alone, nothing can come in meanwhile.
         async with self._database.transaction(Lock(Scope.REPOSITORY, str(found.id))) as connection:
@@ -202,7 +203,9 @@ class Repositories:
                 )
             await connection.execute(delete(uploads).where(uploads.c.repository_id == found.id))
             await connection.execute(delete(packages).where(packages.c.repository_id == found.id))
-            await connection.execute(delete(table).where(table.c.id == found.id))
+            gone = await connection.execute(delete(table).where(table.c.id == found.id))
+            if gone.rowcount == 0:
+                raise RepositoryNotFoundError(name)  # another one was sooner
             await self._tell(connection, actor, "repository.delete", name, number=found.id)
         self._cache.pop(name, None)
 

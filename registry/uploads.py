@@ -33,6 +33,7 @@ from registry.errors import (
     InvalidRequestError,
     LengthMismatchError,
     PartTooSmallError,
+    RegistryError,
     UploadNotFoundError,
 )
 from registry.files import Files
@@ -211,10 +212,17 @@ class Uploads:
             )
             raise InvalidRequestError(message)
         within(FILE_LIMIT, total)
-        await self._files.check_early(found.id, key, conditions)
-        content = await self._assemble(upload, stored, total, checksum)
-        change = PutFile(actor, found, key, content, upload.attributes, conditions, upload_id, action="file.put")
-        return await self._files.commit(change)
+        try:
+            await self._files.check_early(found.id, key, conditions)
+            content = await self._assemble(upload, stored, total, checksum)
+            change = PutFile(actor, found, key, content, upload.attributes, conditions, upload_id, action="file.put")
+            return await self._files.commit(change)
+        except RegistryError:
+            # Asked for twice at once: what refuses this one may be that the other one is done.
+            row = await self._row(found, key, upload_id)
+            if row["completed_version"] is None:
+                raise
+            return await self._completed(found, key, row)
 
     async def abort(self, actor: Actor, repository: str, key: str, upload_id: str) -> None:
         """Give up an upload and drop its parts."""

@@ -111,28 +111,28 @@ def _writes(state: State) -> Work:
         else:
             listed.append({**version, "modified_at": version["created_at"]})
     steps = [
-        # Rows that others refer to come first.
+        # What goes makes room for what comes; rows that others refer to come first and go last.
+        Execute(_delete_versions, [{"b_id": version["id"]} for version in state.gone_versions]),
+        Execute(_delete_parts, [{"b_id": version["id"]} for version in state.gone_versions if version["part_count"]]),
+        Execute(_delete_packages, [{"b_id": package["id"]} for package in state.gone_packages]),
         Execute(_insert_packages, [*state.new_packages.values()]),
         Execute(_insert_blobs, state.new_blobs),
         Execute(_insert_locations, state.new_locations),
-        Execute(_delete_versions, [{"b_id": version["id"]} for version in state.gone_versions]),
-        Execute(_delete_parts, [{"b_id": version["id"]} for version in state.gone_versions if version["part_count"]]),
         Execute(_insert_versions, [*state.new_versions.values()]),
         Execute(_refresh_versions, [_prefixed(row, "id", "created_at") for row in state.refreshed_versions.values()]),
         Execute(_insert_parts, [row for rows in state.new_parts.values() for row in rows]),
         Execute(_upsert_files, listed),
         Execute(_delete_files, unlisted),
         Execute(_update_packages, [_prefixed(row, *_PACKAGE_CHANGES) for row in state.changed_packages.values()]),
-        Execute(_delete_packages, [{"b_id": package["id"]} for package in state.gone_packages]),
         Execute(_insert_holds, state.new_holds),
         Execute(_insert_uploads, state.new_uploads),
+        Execute(_upsert_upload_parts, [*state.upload_parts.values()]),
         Execute(
             _complete_uploads,
             [_prefixed(row, "id", "completed_version", "completed_at") for row in state.completed_uploads],
         ),
         Execute(_delete_upload_parts, [{"b_id": upload["id"]} for upload in state.completed_uploads]),
         Execute(_delete_uploads, [{"b_id": upload["id"]} for upload in state.gone_uploads]),
-        Execute(_upsert_upload_parts, [*state.upload_parts.values()]),
         Execute(_insert_audit, state.audit),
         Execute(_insert_events, state.events),
     ]

@@ -162,7 +162,8 @@ class DeleteFile:
             count(package, after, +1)
         package["updated_at"] = state.now
         implicit = not package["explicit"] and package["status"] in {"created", "uploading", "failed"}
-        if implicit and package["file_count"] == 0 and not versions and self.repository.versioning == Versioning.OFF:
+        versioning = state.repositories[self.repository.id]["versioning"]
+        if implicit and package["file_count"] == 0 and not versions and versioning == Versioning.OFF:
             # An implicit package without files is no package.
             state.remove_package(package)
         else:

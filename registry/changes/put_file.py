@@ -86,10 +86,10 @@ class PutFile:
         key = (self.repository.id, self.key)
         current = state.current(key)
         visible = None if current is None or current["delete_marker"] else current
-        check_conditions(self.conditions, visible, self.key)
         upload = self._upload(state)
         if upload is not None and upload["completed_version"] is not None:
             return self._completed(state, upload)
+        check_conditions(self.conditions, visible, self.key)
         package = state.packages.get((self.repository.id, self.package)) if self.package is not None else None
         described = attribute_rows.dump(self.attributes)
         blob = state.blobs.get(self.content.identity)
