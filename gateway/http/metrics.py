@@ -38,6 +38,23 @@ def forget(pid: int) -> None:
     mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
+class _Process:
+    """The id of this process, which the library asks for with every count: the system is asked once."""
+
+    id = os.getpid()
+
+    @classmethod
+    def current(cls) -> int:
+        return cls.id
+
+    @classmethod
+    def forked(cls) -> None:
+        cls.id = os.getpid()
+
+
+os.register_at_fork(after_in_child=_Process.forked)
+
+
 class _Answered(NamedTuple):
     """The children of one operation and status."""
 
@@ -52,7 +69,8 @@ class Metrics:
 
     def __init__(self) -> None:
         # The library chose when it was imported; the directory may have been named since.
-        values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
+        several = _DIRECTORY in os.environ
+        values.ValueClass = values.MultiProcessValue(_Process.current) if several else values.MutexValue  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         registry = self._registry
         self._requests = Counter(
