@@ -84,30 +84,18 @@ async def list_files(
         if rolled is not None:
             prefixes.append(rolled)
         else:
-            files.append(_listed(row, repository))
+            files.append(ListedFile._make((*row, repository.owner_id, repository.owner_name)))
     return ListPage(files, prefixes, last if len(rows) > limit else None)
-
-
-def _listed(row: Any, repository: Repository) -> ListedFile:
-    return ListedFile(
-        key=row["key"],
-        size=row["size"],
-        etag=row["etag"],
-        modified_at=row["modified_at"],
-        storage_class=row["storage_class"],
-        owner_id=repository.owner_id,
-        owner_name=repository.owner_name,
-        checksum_algorithm=row["checksum_algorithm"],
-        checksum_type=row["checksum_type"],
-    )
 
 
 @cache
 def _page(*, delimited: bool, bounded: bool) -> Maker:
     table = schema.files
+    # In the order of a ListedFile, and nothing besides.
+    line = [table.c[name] for name in ListedFile._fields if name in table.c]
 
     def flat(dialect: Dialect) -> ClauseElement:  # noqa: ARG001
-        found = select(table).where(
+        found = select(*line).where(
             table.c.repository_id == bindparam("repository_id"), table.c.key >= bindparam("low")
         )
         if bounded:
@@ -127,14 +115,14 @@ def _page(*, delimited: bool, bounded: bool) -> Maker:
         def same(key: Any) -> Any:
             return (table.c.repository_id == bindparam("repository_id")) & (table.c.key == key)
 
-        start = select(table).where(same(first_from(bindparam("low")).scalar_subquery()))
+        start = select(*line).where(same(first_from(bindparam("low")).scalar_subquery()))
         walk = start.cte("walk", recursive=True)
         skip, delimiter = bindparam("skip", type_=Integer), bindparam("delimiter", type_=Text)
         at = position(func.substr(walk.c.key, skip + 1), delimiter, type_=Integer)
         group = func.substr(walk.c.key, 1, skip + at - 1 + bindparam("rest", type_=Integer), type_=Text)
         follower = bindparam("follower", type_=Text)
         bound = case((at > 0, group.concat(follower)), else_=walk.c.key.concat(literal_column(f"'{ABOVE}'", Text)))
-        following_row = select(table).select_from(
+        following_row = select(*line).select_from(
             walk.join(table, same(first_from(bound).correlate(walk).scalar_subquery()))
         )
         walk = walk.union_all(following_row)

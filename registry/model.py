@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -181,19 +181,18 @@ class FilePart:
     checksum: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ListedFile:
-    """A line of a listing."""
+class ListedFile(NamedTuple):
+    """A line of a listing. A tuple: a page has a thousand, and a dataclass takes three times as long to make."""
 
     key: str
     size: int
     etag: str
     modified_at: int
     storage_class: str
+    checksum_algorithm: str | None
+    checksum_type: str | None
     owner_id: str
     owner_name: str
-    checksum_algorithm: str | None = None
-    checksum_type: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
