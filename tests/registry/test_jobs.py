@@ -131,7 +131,7 @@ async def test_a_package_with_an_upload_in_progress_is_not_abandoned(world: Worl
     await world.repository()
     package = await package_of(world)
     await begin(world, "run/big")
-    await begin(world, "runner-up/big")
+    await begin(world, "runners/big")
     other = await package_of(world, "runner/a")
     world.clock.advance(31 * DAY)
     await run(world, AbandonedPackages)
@@ -242,6 +242,7 @@ async def test_what_has_yet_to_be_told_is_not_forgotten(world: World) -> None:
     assert len(delivered) == 2
     await run(world, Forgetting)
     assert len((await world.registry.webhooks.deliveries(world.alice, webhook.id)).items) == 2
+    assert await count(world, schema.events) == 3
     world.clock.advance(31 * DAY)
     await run(world, Forgetting)
     assert not (await world.registry.webhooks.deliveries(world.alice, webhook.id)).items
