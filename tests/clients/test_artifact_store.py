@@ -228,7 +228,7 @@ class TestPush:
         assert store.json(*words, "--metadata", "branch=old") == []
 
     def test_an_interrupted_push_is_taken_up(self, store: ArtifactStore, bucket: str, tmp_path: Path, s3: Any) -> None:
-        trees.write_small_files(tmp_path / "tree", 400)
+        trees.write_small_files(tmp_path / "tree", 200)
         pushing = store.start("push", tmp_path / "tree", f"s3://{bucket}/run", "--jobs", 1)
         try:
             deadline = time.monotonic() + 60
@@ -239,7 +239,7 @@ class TestPush:
             pushing.kill()
             pushing.wait()
         sent = store.json("push", tmp_path / "tree", f"s3://{bucket}/run")["sent"]["file_count"]
-        assert 0 < sent <= 400 - there
+        assert 0 < sent <= 200 - there
         store.run("pull", f"s3://{bucket}/run", tmp_path / "copy")
         store.run("verify", tmp_path / "copy")
 

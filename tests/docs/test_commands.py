@@ -21,7 +21,7 @@ TARGETS = {"make run", "make test"}
 def test_every_block_says_what_it_is() -> None:
     """A block of commands is marked `sh`, so that none escapes being run."""
     languages = {(page.name, block.language) for page in pages() for block in page.blocks}
-    assert {language for _, language in languages} <= {"sh", "text", "toml", "json", "python"}
+    assert {language for _, language in languages} <= {"sh", "text", "toml", "json", "python", "yaml"}
     assert ("README.md", "sh") in languages
 
 
@@ -40,7 +40,7 @@ def test_both_commands_are_on_the_first_screen() -> None:
 def workplace(directory: Path, server: Server) -> Path:
     """A directory that looks like a fresh clone in which `make run` is running."""
     directory.mkdir()
-    for name in ("docs", "config", "README.md"):
+    for name in ("docs", "config", "tests", "README.md"):
         (directory / name).symlink_to(ROOT / name)
     (directory / ".venv").symlink_to(sys.prefix)
     (directory / "data").symlink_to(server.data_dir)
