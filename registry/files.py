@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, bindparam, exists, select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 
 from backends.store import BlobReader, Buffers, StoreError
+from registry import policy
 from registry.blobs import DEFAULT_CHECKSUM, Blobs, Content, translated
 from registry.changes import BytesNeededError
 from registry.changes.delete_file import Deleted, DeleteFile
@@ -52,10 +53,18 @@ from registry.repositories import Repositories
 from registry.source import Source
 from registry.versions import version_name, version_of
 
-__all__ = ["UNCONDITIONAL", "Deleted", "Files", "WriteConditions"]
+__all__ = ["UNCONDITIONAL", "Deleted", "Deletion", "Files", "WriteConditions"]
 
 SINGLE_PUT_LIMIT = 5 * 1024**3
 """The largest file that may be sent at once; larger ones are sent in parts."""
+
+
+class Deletion(NamedTuple):
+    """One of several deletions."""
+
+    key: str
+    version_id: str | None = None
+    conditions: WriteConditions = UNCONDITIONAL
 
 
 class Files:
@@ -209,7 +218,8 @@ class Files:
         """Delete a file or one version of it. Deleting what is not there succeeds, as in S3."""
         found = await self._repositories.permitted(actor, "file.delete", repository)
         check_key(key)
-        change = DeleteFile(actor, found, key, version_id, conditions, bypass_governance)
+        bypass = bypass_governance and policy.may(actor, "retention.bypass", found)
+        change = DeleteFile(actor, found, key, version_id, conditions, bypass)
         deleted: Deleted = await self._repositories.submit(change)
         return deleted
 
@@ -217,20 +227,22 @@ class Files:
         self,
         actor: Actor,
         repository: str,
-        keys: Sequence[tuple[str, str | None]],
+        deletions: Sequence[Deletion],
         *,
         bypass_governance: bool = False,
     ) -> Sequence[Deleted | RegistryError]:
-        """Delete several; each succeeds or is refused by itself. Outcomes in the order of `keys`."""
+        """Delete several; each succeeds or is refused by itself. Outcomes in the order of `deletions`."""
         await self._repositories.permitted(actor, "file.delete", repository)
 
-        async def one(key: str, version_id: str | None) -> Deleted | RegistryError:
+        async def one(key: str, version_id: str | None, conditions: WriteConditions) -> Deleted | RegistryError:
             try:
-                return await self.delete(actor, repository, key, version_id, bypass_governance=bypass_governance)
+                return await self.delete(
+                    actor, repository, key, version_id, conditions=conditions, bypass_governance=bypass_governance
+                )
             except RegistryError as refusal:
                 return refusal
 
-        return await asyncio.gather(*(one(key, version_id) for key, version_id in keys))
+        return await asyncio.gather(*(one(*deletion) for deletion in deletions))
 
     async def copy(
         self,

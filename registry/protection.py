@@ -27,6 +27,11 @@ def is_frozen(version: Row, package: Row | None) -> bool:
     return package is not None and version["revision"] is not None and version["revision"] <= package["revision"]
 
 
+def is_closed(package: Row) -> bool:
+    """Whether the package takes no more files."""
+    return bool(package["status"] == PackageStatus.FINALIZED and not package["amending"])
+
+
 def reasons(
     version: Row, package: Row | None, holds: Iterable[Row], now: int, *, bypass_governance: bool = False
 ) -> tuple[Protection, ...]:
@@ -38,19 +43,42 @@ def reasons(
     found = []
     if package is not None and is_frozen(version, package):
         found.append(_finalized(package, now))
-    until = version["retain_until"]
-    if until is not None and until > now:
-        mode = version["lock_mode"]
-        if mode == "COMPLIANCE" or not bypass_governance:
-            message = f"object lock in {mode} mode retains this version until {moment(until)}"
-            found.append(Protection("object_lock", message, until=until, mode=mode))
+    if _is_locked(version, now, bypass_governance=bypass_governance):
+        found.append(_locked(version))
     found.extend(_held(hold) for hold in holds)
     return tuple(found)
+
+
+def relock_reasons(
+    version: Row, now: int, *, mode: str | None, until: int | None, bypass_governance: bool
+) -> tuple[Protection, ...]:
+    """Why the version's object lock may not become this one (None: no lock); empty when it may.
+
+    A lock may always become longer. COMPLIANCE keeps its mode even when its time is over.
+    """
+    before = version["retain_until"]
+    is_longer = before is None or (until is not None and until >= before and mode == version["lock_mode"])
+    if is_longer:
+        return ()
+    if version["lock_mode"] == "COMPLIANCE" or _is_locked(version, now, bypass_governance=bypass_governance):
+        return (_locked(version),)
+    return ()
 
 
 def frozen_reason(package: Row, now: int) -> Protection:
     """Why nothing may be added to a package that is finalized and not being amended."""
     return _finalized(package, now)
+
+
+def _is_locked(version: Row, now: int, *, bypass_governance: bool) -> bool:
+    until = version["retain_until"]
+    return until is not None and until > now and (version["lock_mode"] == "COMPLIANCE" or not bypass_governance)
+
+
+def _locked(version: Row) -> Protection:
+    until, mode = version["retain_until"], version["lock_mode"]
+    message = f"object lock in {mode} mode retains this version until {moment(until)}"
+    return Protection("object_lock", message, until=until, mode=mode)
 
 
 def _finalized(package: Row, now: int) -> Protection:

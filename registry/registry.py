@@ -16,15 +16,19 @@ from registry.control import Control
 from registry.db.database import Database
 from registry.db.open import open_database
 from registry.event_log import EventLog
+from registry.file_history import FileHistory
 from registry.files import Files
 from registry.holds import Holds
 from registry.idempotency import Idempotency
 from registry.jobs import Jobs
+from registry.object_lock import ObjectLock
 from registry.packages import Packages
 from registry.repositories import Repositories
+from registry.repository_documents import RepositoryDocuments
 from registry.retention import Retention
 from registry.secrets import SecretBox
 from registry.storage import Storage
+from registry.tags import Tags
 from registry.uploads import Uploads
 from registry.webhooks import Webhooks
 
@@ -55,11 +59,15 @@ class Registry:
         box = SecretBox(master_key)
         self.accounts = Accounts(self._database, box, clock)
         self.authentication_log = AuthenticationLog(self._database, clock)
-        self.repositories = Repositories(self._database, clock)
+        self.repositories = Repositories(self._database, self._blobs, clock)
         self.packages = Packages(self._database, self._blobs, self.repositories, clock, restore_window=restore_window)
         self.retention = Retention(self._database, self.repositories, self.packages, clock)
         self.holds = Holds(self._database, self.repositories, clock)
         self.files = Files(self._database, self._blobs, self.repositories, Control(self.packages))
+        self.file_history = FileHistory(self._database, self.repositories)
+        self.object_lock = ObjectLock(self._database, self.repositories, self.files, self.holds, clock)
+        self.tags = Tags(self._database, self.repositories, clock)
+        self.documents = RepositoryDocuments(self._database, self.repositories, clock)
         self.uploads = Uploads(self._database, self._blobs, self.repositories, self.files)
         self.audit = AuditLog(self._database, self.repositories)
         self.events = EventLog(self._database, self.repositories)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, cast
@@ -11,7 +12,9 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ClauseElement
 
+from backends.store import StoreError
 from registry import audit, events, policy
+from registry.blobs import Blobs
 from registry.changes import Change, StaleError
 from registry.clock import SECOND, Clock
 from registry.db import schema
@@ -24,6 +27,7 @@ from registry.errors import (
     RepositoryNotEmptyError,
     RepositoryNotFoundError,
     RepositoryOwnedError,
+    StorageUnavailableError,
     TooManyRepositoriesError,
 )
 from registry.listing import bounds
@@ -56,8 +60,9 @@ class RepositoryChange(Change, Protocol):
 class Repositories:
     """Create, look up and delete repositories."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, blobs: Blobs, clock: Clock) -> None:
         self._database = database
+        self._blobs = blobs
         self._clock = clock
         self._cache: dict[str, tuple[int, Repository]] = {}
 
@@ -174,19 +179,21 @@ class Repositories:
         return await self.refreshed(name)
 
     async def delete(self, actor: Actor, name: str) -> None:
-        """Delete a repository that holds nothing: no file version, no explicit package, no upload in progress."""
+        """Delete a repository that holds nothing: no file version, no explicit package.
+
+        Uploads in progress hold nothing yet, as in S3: they are given up.
+        """
         found = await self.refreshed(name)
         policy.require(actor, "repository.delete", found)
         table = schema.repositories
         # Writers hold the shared lock of the repository: alone, nothing can come in meanwhile.
         async with self._database.transaction(Lock(Scope.REPOSITORY, str(found.id))) as connection:
             versions, uploads, packages = schema.file_versions, schema.uploads, schema.packages
+            begun = select(uploads.c.store, uploads.c.store_upload).where(
+                uploads.c.repository_id == found.id, uploads.c.completed_at.is_(None)
+            )
             holding = [
                 ("file versions", exists().where(versions.c.repository_id == found.id)),
-                (
-                    "multipart uploads in progress",
-                    exists().where(uploads.c.repository_id == found.id, uploads.c.completed_at.is_(None)),
-                ),
                 (
                     "packages",
                     exists().where(
@@ -201,6 +208,7 @@ class Repositories:
                 raise RepositoryNotEmptyError(
                     f"The bucket you tried to delete is not empty: it holds {', '.join(left)}."
                 )
+            given_up = (await connection.execute(begun)).all()
             await connection.execute(delete(uploads).where(uploads.c.repository_id == found.id))
             await connection.execute(delete(packages).where(packages.c.repository_id == found.id))
             gone = await connection.execute(delete(table).where(table.c.id == found.id))
@@ -208,6 +216,9 @@ class Repositories:
                 raise RepositoryNotFoundError(name)  # another one was sooner
             await self._tell(connection, actor, "repository.delete", name, number=found.id)
         self._cache.pop(name, None)
+        for store, upload in given_up:
+            with contextlib.suppress(StoreError, StorageUnavailableError):  # reconcile finds what is left of the bytes
+                await self._blobs.store(store).abort_multipart(upload)
 
     async def _tell(
         self,

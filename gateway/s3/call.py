@@ -46,9 +46,18 @@ class Call:
     def key(self) -> str:
         return self.address.key
 
+    @property
+    def bypasses_governance(self) -> bool:
+        """Does the caller ask to bypass locks in GOVERNANCE mode? Whether they may is the registry's to say."""
+        return self.headers.get("x-amz-bypass-governance-retention", "").lower() == "true"
+
     async def repository(self) -> Repository:
         """The bucket. Raises where there is none, or the actor may not know of it."""
         return await self.registry.repositories.get(self.actor, self.bucket)
+
+    async def settled_repository(self) -> Repository:
+        """The bucket with its settings as they are now, whichever process changed them a moment ago."""
+        return await self.registry.repositories.refreshed((await self.repository()).name)
 
     async def check_owner(self, header: str, bucket: str) -> None:
         """Raise unless the bucket's owner is the one that a header expects."""

@@ -17,6 +17,14 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 CODES: Mapping[str, tuple[int, str]] = {
     "AccessControlListNotSupported": (400, "The bucket does not allow ACLs."),
     "AccessDenied": (403, "Access Denied"),
+    "AccessForbidden": (
+        403,
+        (
+            "CORSResponse: This CORS request is not allowed. This is usually because the evaluation of Origin, request "
+            "method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the "
+            "resource's CORS spec."
+        ),
+    ),
     "AuthorizationHeaderMalformed": (400, "The authorization header you provided is invalid."),
     "AuthorizationQueryParametersError": (400, "The query parameters of the presigned URL are not right."),
     "BadDigest": (400, "The digest or checksum you specified did not match what we received."),
@@ -49,6 +57,7 @@ CODES: Mapping[str, tuple[int, str]] = {
     "InvalidAccessKeyId": (403, "The AWS Access Key Id you provided does not exist in our records."),
     "InvalidArgument": (400, "Invalid Argument"),
     "InvalidBucketName": (400, "The specified bucket is not valid."),
+    "InvalidBucketState": (409, "The request is not valid with the current state of the bucket."),
     "InvalidChunkSizeError": (403, "Only the last chunk is allowed to have a size less than 8192 bytes"),
     "InvalidDigest": (400, "The Content-MD5 you specified is not valid."),
     "InvalidPart": (
@@ -65,7 +74,9 @@ CODES: Mapping[str, tuple[int, str]] = {
     ),
     "InvalidRange": (416, "The requested range is not satisfiable"),
     "InvalidRequest": (400, "Invalid Request"),
+    "InvalidRetentionPeriod": (400, "The retention period must be a positive integer value."),
     "InvalidStorageClass": (400, "The storage class you specified is not valid"),
+    "InvalidTag": (400, "The tag provided was not a valid tag."),
     "InvalidURI": (400, "Couldn't parse the specified URI."),
     "KeyTooLongError": (400, "Your key is too long"),
     "MalformedTrailerError": (400, "The trailer of the request is not the one that was declared."),

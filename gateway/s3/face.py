@@ -25,6 +25,7 @@ from gateway.s3.call import XML, Call
 from gateway.s3.catalogue import OPERATIONS
 from gateway.s3.errors import S3Error, not_implemented, translate
 from gateway.s3.headers import refuse_unsupported
+from gateway.s3.operations.bucket_cors import preflight, sharing
 from registry.authentication_log import Refusal
 from registry.errors import UnknownAccessKeyError
 from registry.model import Actor, Credential
@@ -32,6 +33,9 @@ from registry.registry import Registry
 
 LOG = logging.getLogger(__name__)
 
+
+PREFLIGHT = "PreflightRequest"
+"""The one operation that nobody signs."""
 
 READ_PAST = 64 * 1024
 """Bytes of a refused body that are read past, so that the connection can go on."""
@@ -109,10 +113,16 @@ class S3Face:
                     self._resolve(exchange)
                 finally:
                     self._observer.started(exchange.operation)
-                response = await self._run(exchange, await self._authenticated(exchange))
+                if exchange.operation == PREFLIGHT:
+                    response = await preflight(self._registry, exchange.address.bucket, exchange.signed.headers)
+                else:
+                    response = await self._run(exchange, await self._authenticated(exchange))
             except Exception as error:  # noqa: BLE001 - every refusal, and every fault, becomes an S3 error
                 response = self._refused(exchange, error)
                 self._audit(exchange, error)
+            if exchange.operation != PREFLIGHT and "origin" in exchange.signed.headers:
+                method, headers = exchange.signed.method, exchange.signed.headers
+                response.headers += await sharing(self._registry, exchange.address.bucket, method, headers)
             await self._send(exchange, response)
             return response
         finally:

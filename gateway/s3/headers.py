@@ -6,14 +6,16 @@ Headers arrive as a mapping by lower-case name.
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.http.conditions import unquoted
-from gateway.s3 import xml
+from gateway.s3 import tag_set, xml
 from gateway.s3.errors import S3Error, invalid_argument, not_implemented
-from gateway.s3.times import http_date, iso_date
+from gateway.s3.times import http_date, iso_date, moment
 from registry.changes.file import UNCONDITIONAL, WriteConditions
+from registry.default_retention import MODES
 from registry.digests import CHECKSUM_SIZES
 from registry.model import EMPTY, Checksum, ChecksumType, FileAttributes, FileVersion
 
@@ -67,8 +69,6 @@ OWNER_ACLS = frozenset({"private", "bucket-owner-full-control"})
 
 REFUSED = (
     "x-amz-server-side-encryption",
-    "x-amz-tagging",
-    "x-amz-object-lock-",
     "x-amz-copy-source-server-side-encryption-customer-",
     "x-amz-write-offset-bytes",
 )
@@ -128,11 +128,16 @@ def attributes(headers: Mapping[str, str]) -> FileAttributes:
     storage_class = headers.get("x-amz-storage-class", "STANDARD")
     if storage_class not in STORAGE_CLASSES:
         raise S3Error("InvalidStorageClass", fields={"StorageClassRequested": storage_class})
+    mode, until = _lock(headers)
     return FileAttributes(
         content_type=text(headers.get("content-type", "")) or "binary/octet-stream",
         headers=kept or EMPTY,
         metadata=metadata or EMPTY,
         storage_class=storage_class,
+        lock_mode=mode,
+        retain_until=until,
+        legal_hold=legal_hold(headers.get("x-amz-object-lock-legal-hold", "OFF")),
+        tags=tag_set.of_header(headers["x-amz-tagging"]) if "x-amz-tagging" in headers else EMPTY,
     )
 
 
@@ -151,20 +156,60 @@ def described(version: FileVersion) -> list[tuple[str, str]]:
         answer += [(METADATA + name, encoded(value)) for name, value in kept.metadata.items()]
     if kept.storage_class != "STANDARD":
         answer.append(("x-amz-storage-class", kept.storage_class))
+    if kept.tags:
+        answer.append(("x-amz-tagging-count", str(len(kept.tags))))
     return answer + keeping(version) + version_id(version)
 
 
-def keeping(version: FileVersion) -> list[tuple[str, str]]:
-    """How long the file is kept, in S3's words.
+def legal_hold(status: str) -> bool:
+    """Is the status of a legal hold ON?"""
+    if status not in {"ON", "OFF"}:
+        raise invalid_argument("x-amz-object-lock-legal-hold", status, "Legal Hold must be either of 'ON' or 'OFF'.")
+    return status == "ON"
+
+
+def _lock(headers: Mapping[str, str]) -> tuple[str | None, int | None]:
+    """The object lock that a write asks for: both of its headers or neither."""
+    mode, date = headers.get("x-amz-object-lock-mode"), headers.get("x-amz-object-lock-retain-until-date")
+    if mode is None and date is None:
+        return None, None
+    if mode is None or date is None:
+        raise invalid_argument(
+            "x-amz-object-lock-mode",
+            mode or "",
+            "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied",
+        )
+    if mode not in MODES:
+        raise invalid_argument("x-amz-object-lock-mode", mode, "Unknown wormMode directive.")
+    until = moment(date)
+    if until is None:
+        raise invalid_argument(
+            "x-amz-object-lock-retain-until-date", date, "The retain until date must be provided in ISO 8601 format"
+        )
+    if until <= time.time_ns() // 1000:
+        raise invalid_argument(
+            "x-amz-object-lock-retain-until-date", date, "The retain until date must be in the future!"
+        )
+    return mode, until
+
+
+def lock(version: FileVersion) -> tuple[str, int] | None:
+    """Mode and end of what S3 calls the lock of a version.
 
     A file of a finalized package is what S3 calls locked in COMPLIANCE mode: nobody can shorten it.
     """
-    kept, answer = version.keeping, []
+    kept = version.keeping
     until, mode = version.attributes.retain_until, version.attributes.lock_mode
     if kept.frozen:
-        mode = "COMPLIANCE"
-        until = FOR_EVER if kept.expires_at is None else max(kept.expires_at, until or 0)
-    if mode is not None and until is not None:
+        return "COMPLIANCE", FOR_EVER if kept.expires_at is None else max(kept.expires_at, until or 0)
+    return None if mode is None or until is None else (mode, until)
+
+
+def keeping(version: FileVersion) -> list[tuple[str, str]]:
+    """How long the file is kept, in S3's words."""
+    kept, answer = version.keeping, []
+    if (locked := lock(version)) is not None:
+        mode, until = locked
         answer += [("x-amz-object-lock-mode", mode), ("x-amz-object-lock-retain-until-date", iso_date(until))]
     if kept.held:
         answer.append(("x-amz-object-lock-legal-hold", "ON"))

@@ -97,6 +97,14 @@ def children(node: Node, name: str) -> list[Node]:
     return values
 
 
+def texts(node: Node, name: str) -> list[str]:
+    """The texts of the children of one name. `name` was among `parse`'s lists."""
+    values = node.get(name, [])
+    if not isinstance(values, list) or not all(value is None or isinstance(value, str) for value in values):
+        raise S3Error("MalformedXML", f"<{name}> must hold text only.")
+    return [value or "" for value in values]
+
+
 def _text(value: object) -> str:
     return "true" if value is True else "false" if value is False else str(value)
 

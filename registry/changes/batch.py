@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, Text, bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, Select, Text, bindparam, cast, delete, func, select, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement, FromClause
 
+from registry import default_retention
 from registry.changes.state import Change, FileKey, Needs, State
 from registry.clock import Clock
 from registry.db import schema
@@ -178,8 +179,11 @@ def _packages(dialect: Dialect, names: FromClause) -> ClauseElement:  # noqa: AR
 
 
 def _repositories(dialect: Dialect, numbers: FromClause) -> ClauseElement:  # noqa: ARG001
-    table = schema.repositories
-    return select(table).select_from(numbers.join(table, table.c.id == numbers.c.id))
+    table, documents = schema.repositories, schema.repository_documents
+    default = (documents.c.repository_id == table.c.id) & (documents.c.kind == default_retention.DOCUMENT)
+    return select(table, cast(documents.c.document, Text).label("default_retention")).select_from(
+        numbers.join(table, table.c.id == numbers.c.id).outerjoin(documents, default)
+    )
 
 
 def _blobs(dialect: Dialect, identities: FromClause) -> ClauseElement:  # noqa: ARG001

@@ -11,7 +11,7 @@ from registry.changes.file import (
     UNCONDITIONAL,
     WriteConditions,
     active_holds,
-    check_conditions,
+    check_deletion,
     count,
     locks_of,
     refuse,
@@ -22,7 +22,7 @@ from registry.db.database import Lock
 from registry.ids import uuid7
 from registry.model import Actor, Protection, Repository, Versioning
 from registry.names import is_control, package_name
-from registry.protection import frozen_reason, is_frozen, reasons
+from registry.protection import frozen_reason, is_closed, is_frozen, reasons
 from registry.versions import version_name
 
 
@@ -66,8 +66,11 @@ class DeleteFile:
         versions = state.versions.get(key, [])
         current = versions[0] if versions else None
         visible = None if current is None or current["delete_marker"] else current
-        if self.conditions.if_match is not None:
-            check_conditions(self.conditions, visible, self.key)
+        if self.conditions != UNCONDITIONAL:
+            subject = visible if self.version is None else self._removed(versions, settings["versioning"])
+            if subject is None:
+                return Deleted(self.key, self.version)
+            check_deletion(self.conditions, subject)
         name = package_name(self.key, self.repository.package_depth)
         package = state.packages.get((self.repository.id, name)) if name is not None else None
         marks = self.version is None and settings["versioning"] != Versioning.OFF
@@ -110,6 +113,9 @@ class DeleteFile:
         if removed is not None and not removed["delete_marker"]:
             holds = active_holds(state, removed, package)
             found += reasons(removed, package, holds, state.now, bypass_governance=self.bypass_governance)
+        elif package is not None and self._reveals(state, removed) and is_closed(package):
+            # An earlier version would be the file again, which the manifest does not know.
+            found.append(frozen_reason(package, state.now))
         elif marks and visible is not None and package is not None and is_frozen(visible, package):
             found.append(frozen_reason(package, state.now))
         if found:
@@ -123,6 +129,13 @@ class DeleteFile:
                 package=package,
                 version=removed,
             )
+
+    def _reveals(self, state: State, removed: dict[str, Any] | None) -> bool:
+        """Would removing this delete marker make an earlier version the current one?"""
+        versions = state.versions.get((self.repository.id, self.key), [])
+        if self.version is None or len(versions) < 2:
+            return False
+        return removed is versions[0] and not versions[1]["delete_marker"]
 
     def _marker(
         self, versioning: str, current: dict[str, Any] | None, package: dict[str, Any] | None, now: int

@@ -8,9 +8,10 @@ from typing import Any
 
 from registry import audit
 from registry.changes.state import StaleError, State
+from registry.clock import SECOND
 from registry.db.database import Lock, Scope
-from registry.errors import FileNotFoundInRegistryError, PreconditionFailedError, ProtectedError
-from registry.model import Actor, Protection, Repository
+from registry.errors import FileNotFoundInRegistryError, InvalidRequestError, PreconditionFailedError, ProtectedError
+from registry.model import Actor, FileAttributes, Protection, Repository
 from registry.names import package_name
 
 
@@ -20,6 +21,10 @@ class WriteConditions:
 
     if_match: str | None = None
     if_none_match: str | None = None
+    if_modified_at: int | None = None
+    """Of a deletion: the whole second in which the version was written."""
+    if_size: int | None = None
+    """Of a deletion: bytes."""
 
 
 UNCONDITIONAL = WriteConditions()
@@ -40,6 +45,12 @@ def settled(state: State, repository: Repository) -> Any:
     return row
 
 
+def check_lockable(settings: Any, attributes: FileAttributes) -> None:
+    """Raise InvalidRequestError where an object lock is asked for and the repository has none."""
+    if (attributes.lock_mode is not None or attributes.legal_hold) and not settings["object_lock"]:
+        raise InvalidRequestError("Bucket is missing Object Lock Configuration")
+
+
 def check_conditions(conditions: WriteConditions, visible: dict[str, Any] | None, key: str) -> None:
     """Raise unless the conditions of a write hold (RFC 9110 §13, as S3 reads it)."""
     if conditions.if_match is not None:
@@ -49,6 +60,16 @@ def check_conditions(conditions: WriteConditions, visible: dict[str, Any] | None
             raise PreconditionFailedError("If-Match")
     if visible is not None and conditions.if_none_match in {"*", visible["etag"]}:
         raise PreconditionFailedError("If-None-Match")
+
+
+def check_deletion(conditions: WriteConditions, version: dict[str, Any]) -> None:
+    """Raise unless the conditions of a deletion hold for the version that it is about."""
+    if conditions.if_match not in {None, "*", version["etag"]}:
+        raise PreconditionFailedError("If-Match")
+    if conditions.if_modified_at not in {None, version["created_at"] // SECOND}:
+        raise PreconditionFailedError("x-amz-if-match-last-modified-time")
+    if conditions.if_size not in {None, version["size"]}:
+        raise PreconditionFailedError("x-amz-if-match-size")
 
 
 def count(package: dict[str, Any], version: dict[str, Any] | None, sign: int) -> None:

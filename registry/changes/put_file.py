@@ -14,6 +14,7 @@ from registry.changes.file import (
     WriteConditions,
     active_holds,
     check_conditions,
+    check_lockable,
     count,
     locks_of,
     refuse,
@@ -21,17 +22,21 @@ from registry.changes.file import (
 )
 from registry.changes.state import BytesNeededError, FileKey, Needs, StaleError, State
 from registry.db.database import Lock, Scope
+from registry.default_retention import DefaultRetention
 from registry.errors import InvalidArgumentError, OverwriteDeniedError, UploadNotFoundError
 from registry.ids import uuid7
 from registry.lifecycle import move
 from registry.model import Actor, FileAttributes, FileVersion, PackageStatus, Protection, Repository, Versioning
 from registry.names import is_control, package_name
-from registry.protection import frozen_reason, is_frozen, reasons
+from registry.protection import frozen_reason, is_closed, is_frozen, reasons
 from registry.terms import begins, expiry
 from registry.versions import version_of
 
 RETENTION_CLASS = "retention-class"
 """The user metadata by which any PUT chooses the retention class of its package."""
+
+LEGAL_HOLD = "s3-legal-hold"
+"""The name of the hold that S3 calls legal hold."""
 
 DEFAULT_RETENTION_CLASS = "raw-evidence"
 
@@ -83,6 +88,7 @@ class PutFile:
 
     def decide(self, state: State) -> Stored:
         settings = settled(state, self.repository)
+        check_lockable(settings, self.attributes)
         key = (self.repository.id, self.key)
         current = state.current(key)
         visible = None if current is None or current["delete_marker"] else current
@@ -115,6 +121,7 @@ class PutFile:
             package = self._package(state, package, retention, visible)
         version = {
             **self._described(described),
+            **self._lock(settings, state.now),
             "seq": 1 if current is None else current["seq"] + 1,
             "null_version": settings["versioning"] != Versioning.ENABLED,
             "package_id": package["id"]
@@ -194,7 +201,7 @@ class PutFile:
     def _check_package(self, state: State, package: dict[str, Any] | None, visible: dict[str, Any] | None) -> None:
         if package is None or package["status"] != PackageStatus.FINALIZED:
             return
-        if not package["amending"]:
+        if is_closed(package):
             self._refuse(state, [frozen_reason(package, state.now)], package)
         if visible is not None and is_frozen(visible, package):
             self._refuse(state, reasons(visible, package, active_holds(state, visible, package), state.now), package)
@@ -291,9 +298,14 @@ class PutFile:
             "attributes": described,
             "storage_class": self.attributes.storage_class,
             "created_by": self.actor.account_id,
-            "lock_mode": self.attributes.lock_mode,
-            "retain_until": self.attributes.retain_until,
         }
+
+    def _lock(self, settings: Any, now: int) -> dict[str, Any]:
+        """The object lock of the version: what the request says, else what the repository gives by default."""
+        if self.attributes.lock_mode is None and settings["default_retention"] is not None:
+            default = DefaultRetention.of_text(settings["default_retention"])
+            return {"lock_mode": default.mode, "retain_until": default.until(now)}
+        return {"lock_mode": self.attributes.lock_mode, "retain_until": self.attributes.retain_until}
 
     def _tell(self, state: State, version: dict[str, Any], replaced: dict[str, Any] | None) -> None:
         detail = {"size": version["size"], "sha256": version["sha256"], "etag": version["etag"]}
@@ -377,8 +389,8 @@ def implicit_package(state: State, actor: Actor, repository: Repository, name: s
 def legal_hold(actor: Actor, version: dict[str, Any], now: int) -> dict[str, Any]:
     """S3's legal hold: the hold of that name."""
     return {
-        "id": uuid7(),
-        "name": "s3-legal-hold",
+        "id": f"hold_{uuid7()}",
+        "name": LEGAL_HOLD,
         "repository_id": version["repository_id"],
         "package_id": None,
         "version_id": version["id"],

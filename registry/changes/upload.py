@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from registry import attributes as attribute_rows
-from registry.changes.file import settled
+from registry.changes.file import check_lockable, settled
 from registry.changes.state import Needs, State
 from registry.db.database import Lock, Scope
 from registry.errors import UploadNotFoundError
@@ -36,7 +36,7 @@ class BeginUpload:
         needs.repositories.add(self.repository.id)
 
     def decide(self, state: State) -> dict[str, Any]:
-        settled(state, self.repository)
+        check_lockable(settled(state, self.repository), self.attributes)
         row = {
             "id": self.upload_id,
             "repository_id": self.repository.id,

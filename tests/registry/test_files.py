@@ -18,7 +18,7 @@ from registry.errors import (
     RepositoryNotEmptyError,
     RepositoryNotFoundError,
 )
-from registry.files import WriteConditions
+from registry.files import Deletion, WriteConditions
 from registry.model import FileAttributes
 from tests.registry.world import World
 
@@ -134,7 +134,7 @@ async def test_delete_many(world: World) -> None:
     for number in range(20):
         await world.put(f"run-1/{number}", str(number).encode())
     deleted = await world.registry.files.delete_many(
-        world.alice, "evidence", [(f"run-1/{number}", None) for number in range(30)]
+        world.alice, "evidence", [Deletion(f"run-1/{number}") for number in range(30)]
     )
     assert [one.key for one in deleted] == [f"run-1/{number}" for number in range(30)]
     assert await world.keys() == []

@@ -1,4 +1,4 @@
-"""What stock clients ask of a bucket beside its objects: versioning as it is, the rest as not configured."""
+"""What stock clients ask of a bucket beside its objects, and finds as it always is, or not configured."""
 
 from __future__ import annotations
 
@@ -7,22 +7,6 @@ from gateway.s3 import xml
 from gateway.s3.call import Call, xml_response
 from gateway.s3.errors import S3Error
 from gateway.s3.operations import Operation
-from registry.model import Versioning
-
-_VERSIONING = {Versioning.OFF: "", Versioning.ENABLED: "Enabled", Versioning.SUSPENDED: "Suspended"}
-
-
-async def get_bucket_versioning(call: Call) -> Response:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html"""
-    status = _VERSIONING[(await call.repository()).versioning]
-    return xml_response(xml.document("VersioningConfiguration", xml.leaf("Status", status) if status else ""))
-
-
-async def get_object_lock_configuration(call: Call) -> Response:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectLockConfiguration.html"""
-    if not (await call.repository()).object_lock:
-        raise S3Error("ObjectLockConfigurationNotFoundError")
-    return xml_response(xml.document("ObjectLockConfiguration", xml.leaf("ObjectLockEnabled", "Enabled")))
 
 
 async def get_bucket_request_payment(call: Call) -> Response:
@@ -36,6 +20,15 @@ async def get_bucket_ownership_controls(call: Call) -> Response:
     await call.repository()
     rule = xml.node("Rule", xml.leaf("ObjectOwnership", "BucketOwnerEnforced"))
     return xml_response(xml.document("OwnershipControls", rule))
+
+
+async def get_bucket_policy_status(call: Call) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketPolicyStatus.html
+
+    No policy makes a bucket public here: nobody is let in without a signature.
+    """
+    await call.repository()
+    return xml_response(xml.document("PolicyStatus", xml.leaf("IsPublic", value=False)))
 
 
 async def get_bucket_accelerate_configuration(call: Call) -> Response:

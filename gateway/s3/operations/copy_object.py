@@ -7,7 +7,7 @@ from dataclasses import replace
 from gateway.http.sending import Response
 from gateway.s3 import headers, xml
 from gateway.s3.call import Call, xml_response
-from gateway.s3.errors import S3Error, invalid_argument, not_implemented
+from gateway.s3.errors import S3Error, invalid_argument
 from gateway.s3.operations.copy_source import check_size, copy_source, parse
 from gateway.s3.times import iso_date
 from registry.model import EMPTY, FileAttributes, FileVersion
@@ -19,12 +19,15 @@ async def copy_object(call: Call) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
     if "range" in call.headers:
         raise invalid_argument("range", call.headers["range"], "CopyObject does not take a Range: use UploadPartCopy.")
-    replaces = _replaces_metadata(call)
+    replaces = _replaces(call, "x-amz-metadata-directive")
+    retags = _replaces(call, "x-amz-tagging-directive")
     checksum = headers.checksum_algorithm(call.headers, "x-amz-checksum-algorithm")
     conditions = headers.write_conditions(call.headers)
     attributes = headers.attributes(call.headers)
     source = await copy_source(call)
     check_size(source.size)
+    if not retags:
+        attributes = replace(attributes, tags=source.attributes.tags)
     if not replaces:
         attributes = _carried(source, attributes)
         _refuse_idle(call, source, attributes)
@@ -45,12 +48,10 @@ async def copy_object(call: Call) -> Response:
     return answer
 
 
-def _replaces_metadata(call: Call) -> bool:
-    if call.headers.get("x-amz-tagging-directive", "COPY") != "COPY":
-        raise not_implemented("x-amz-tagging-directive: REPLACE")
-    directive = call.headers.get("x-amz-metadata-directive", "COPY")
+def _replaces(call: Call, header: str) -> bool:
+    directive = call.headers.get(header, "COPY")
     if directive not in {"COPY", "REPLACE"}:
-        raise invalid_argument("x-amz-metadata-directive", directive, "Unknown metadata directive.")
+        raise invalid_argument(header, directive, f"Unknown {header.removeprefix('x-amz-').replace('-', ' ')}.")
     return directive == "REPLACE"
 
 
@@ -63,9 +64,10 @@ def _carried(source: FileVersion, said: FileAttributes) -> FileAttributes:
         source.attributes,
         headers=kept or EMPTY,
         storage_class=said.storage_class,
-        lock_mode=None,
-        retain_until=None,
-        legal_hold=False,
+        tags=said.tags,
+        lock_mode=said.lock_mode,
+        retain_until=said.retain_until,
+        legal_hold=said.legal_hold,
     )
 
 

@@ -6,30 +6,30 @@ from gateway.http.conditions import unquoted
 from gateway.http.sending import Response
 from gateway.s3 import xml
 from gateway.s3.call import Call, xml_response
-from gateway.s3.errors import S3Error, not_implemented, translate
+from gateway.s3.errors import S3Error, invalid_argument, translate
 from gateway.s3.operations.get_object import named_version
+from gateway.s3.times import seconds
 from registry.changes.delete_file import Deleted
 from registry.changes.file import WriteConditions
 from registry.errors import RegistryError
+from registry.files import Deletion
 
 _MOST = 1000
-_CONDITIONS = ("x-amz-if-match-last-modified-time", "x-amz-if-match-size")
-_CONDITION_ELEMENTS = ("ETag", "LastModifiedTime", "Size")
 
 
 async def delete_object(call: Call) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
-    for name in _CONDITIONS:
-        if name in call.headers:
-            raise not_implemented(name)
-    if_match = call.headers.get("if-match")
     deleted = await call.registry.files.delete(
         call.actor,
         call.bucket,
         call.key,
         named_version(call),
-        conditions=WriteConditions(if_match=None if if_match is None else unquoted(if_match)),
-        bypass_governance=_bypasses(call),
+        conditions=_conditions(
+            call.headers.get("if-match"),
+            call.headers.get("x-amz-if-match-last-modified-time"),
+            call.headers.get("x-amz-if-match-size"),
+        ),
+        bypass_governance=call.bypasses_governance,
     )
     answer = Response(204)
     if deleted.delete_marker:
@@ -49,8 +49,10 @@ async def delete_objects(call: Call) -> Response:
     objects = xml.children(request, "Object")
     if not 1 <= len(objects) <= _MOST:
         raise S3Error("MalformedXML")
-    names = [_name(element) for element in objects]
-    outcomes = await call.registry.files.delete_many(call.actor, call.bucket, names, bypass_governance=_bypasses(call))
+    deletions = [_deletion(element) for element in objects]
+    outcomes = await call.registry.files.delete_many(
+        call.actor, call.bucket, deletions, bypass_governance=call.bypasses_governance
+    )
     quiet = (xml.text(request, "Quiet") or "").strip().lower() == "true"
     return xml_response(
         xml.document(
@@ -61,24 +63,32 @@ async def delete_objects(call: Call) -> Response:
                 else ""
                 if quiet
                 else _deleted(key, version_id, outcome)
-                for (key, version_id), outcome in zip(names, outcomes, strict=True)
+                for (key, version_id, _), outcome in zip(deletions, outcomes, strict=True)
             ),
         )
     )
 
 
-def _bypasses(call: Call) -> bool:
-    return call.headers.get("x-amz-bypass-governance-retention", "").lower() == "true"
-
-
-def _name(element: xml.Node) -> tuple[str, str | None]:
-    for name in _CONDITION_ELEMENTS:
-        if name in element:
-            raise not_implemented(f"DeleteObjects with {name}")
+def _deletion(element: xml.Node) -> Deletion:
     key = xml.text(element, "Key")
     if not key:
         raise S3Error("MalformedXML", "An <Object> has no <Key>.")
-    return key, xml.text(element, "VersionId") or None
+    etag, date, size = (xml.text(element, name) for name in ("ETag", "LastModifiedTime", "Size"))
+    return Deletion(key, xml.text(element, "VersionId") or None, _conditions(etag, date, size))
+
+
+def _conditions(etag: str | None, date: str | None, size: str | None) -> WriteConditions:
+    """On what a deletion depends. The date may be in the form of a header or of a document."""
+    modified_at = None
+    if date is not None and (modified_at := seconds(date)) is None:
+        raise invalid_argument("x-amz-if-match-last-modified-time", date, "The time must be a date.")
+    if size is not None and not (size.isascii() and size.isdigit() and len(size) <= 18):
+        raise invalid_argument("x-amz-if-match-size", size, "The size must be a number of bytes.")
+    return WriteConditions(
+        if_match=None if etag is None else unquoted(etag),
+        if_modified_at=modified_at,
+        if_size=None if size is None else int(size),
+    )
 
 
 def _deleted(key: str, version_id: str | None, outcome: Deleted) -> str:

@@ -15,7 +15,6 @@ from tests.wire.requester import Requester
     ("operation", "code"),
     [
         ("get_bucket_policy", "NoSuchBucketPolicy"),
-        ("get_bucket_policy_status", "NoSuchBucketPolicy"),
         ("get_bucket_tagging", "NoSuchTagSet"),
         ("get_bucket_cors", "NoSuchCORSConfiguration"),
         ("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration"),
@@ -35,6 +34,7 @@ def test_what_is_not_configured(s3: Any, bucket: str, operation: str, code: str)
     ("operation", "expected"),
     [
         ("get_bucket_versioning", {}),
+        ("get_bucket_policy_status", {"PolicyStatus": {"IsPublic": False}}),
         ("get_bucket_request_payment", {"Payer": "BucketOwner"}),
         ("get_bucket_accelerate_configuration", {}),
         ("get_bucket_logging", {}),
@@ -70,7 +70,7 @@ def test_no_tags(s3: Any, bucket: str, put: Callable[..., Any]) -> None:
 @pytest.mark.parametrize(
     ("method", "query", "name"),
     [
-        ("PUT", "acl", "PutBucketAcl"),
+        ("PUT", "website", "PutBucketWebsite"),
         ("GET", "analytics&id=1", "GetBucketAnalyticsConfiguration"),
         ("PUT", "replication", "PutBucketReplication"),
         ("GET", "session", "CreateSession"),

@@ -91,8 +91,6 @@ def test_attributes_that_cannot_be_kept(sent: dict[str, str], code: str) -> None
         ("x-amz-server-side-encryption", "AES256", "NotImplemented"),
         ("x-amz-server-side-encryption-customer-algorithm", "AES256", "NotImplemented"),
         ("x-amz-copy-source-server-side-encryption-customer-key", "k", "NotImplemented"),
-        ("x-amz-tagging", "a=b", "NotImplemented"),
-        ("x-amz-object-lock-mode", "COMPLIANCE", "NotImplemented"),
         ("x-amz-write-offset-bytes", "1", "NotImplemented"),
         ("x-amz-grant-read", "id=x", "AccessControlListNotSupported"),
         ("x-amz-acl", "public-read", "AccessControlListNotSupported"),
