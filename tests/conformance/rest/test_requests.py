@@ -196,3 +196,4 @@ def test_what_is_no_http_is_a_problem_too(rest: Rest, sent: bytes) -> None:
         problem = json.loads(response.read())
     assert (response.status, response.headers["Content-Type"]) == (400, "application/problem+json")
     assert (problem["code"], len(problem["detail"]) < 500) == ("invalid_request", True)
+    assert problem["instance"] == f"urn:request:{response.headers['x-request-id']}"
