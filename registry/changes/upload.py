@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from registry import attributes as attribute_rows
+from registry import audit
 from registry.changes.file import check_lockable, settled
 from registry.changes.state import Needs, State
 from registry.db.database import Lock, Scope
@@ -115,6 +116,15 @@ class AbortUpload:
         for key in [key for key in state.upload_parts if key[0] == self.upload_id]:
             del state.upload_parts[key]
         state.gone_uploads.append(upload)
+        entry = audit.entry(
+            state.now,
+            self.actor,
+            "upload.abort",
+            repository=self.repository.name,
+            resource=upload["key"],
+            detail={"upload_id": self.upload_id, "initiated_at": upload["initiated_at"]},
+        )
+        state.audit.append(entry)
         return upload
 
 

@@ -22,7 +22,7 @@ from registry.errors import (
     UploadNotFoundError,
 )
 from registry.files import WriteConditions
-from registry.model import Checksum, ChecksumType, FileAttributes, Upload, UploadPart
+from registry.model import AuditQuery, Checksum, ChecksumType, FileAttributes, Upload, UploadPart
 from registry.uploads import PART_MINIMUM, CompletedPart
 from tests.registry.world import Bytes, World
 
@@ -171,6 +171,8 @@ async def test_abort(world: World) -> None:
     with pytest.raises(UploadNotFoundError):
         await send(world, upload, 1, SECOND)
     assert [blob async for blob in world.store.walk()] == []
+    told = await world.registry.audit.query(world.alice, AuditQuery(action="upload.abort"))
+    assert [(entry.resource, entry.actor) for entry in told.items] == [("run/big", "alice")]
     await world.registry.repositories.delete(world.alice, "evidence")
 
 
