@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
 
-from gateway.cli.api import ApiError, UnreachableError
-from gateway.cli.s3 import S3Error
-from gateway.cli.tree import ChangedError
-from gateway.http.tls import TlsError
-from gateway.keyring import KeyringError
-from gateway.process.listeners import PortUnavailableError
 from gateway.settings import SettingsError
 from registry.errors import RegistryError, StorageFullError, StorageUnavailableError
 
@@ -38,22 +31,39 @@ def reported() -> Iterator[None]:
     """Turn the errors that a command may meet into a `Failure`. What is not listed here is a fault of the program."""
     try:
         yield
-    except SettingsError as error:
-        raise Failure(str(error), USAGE) from error
-    except ApiError as error:
-        raise Failure(_line(error), UNAVAILABLE if error.status == 401 or error.status >= 500 else REFUSED) from error
-    except S3Error as error:
-        unavailable = error.code in _UNKNOWN_CALLER or error.status >= 500
-        raise Failure(_line(error), UNAVAILABLE if unavailable else REFUSED) from error
-    except UnreachableError as error:
-        raise Failure(_line(error), UNAVAILABLE) from error
-    except ChangedError as error:
-        raise Failure(_line(error), REFUSED) from error
-    except (KeyringError, TlsError, PortUnavailableError, StorageUnavailableError, StorageFullError) as error:
-        raise Failure(_line(error), UNAVAILABLE) from error
-    except RegistryError as error:
-        raise Failure(_line(error), REFUSED) from error
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except Exception as error:
+        exit_code = _exit_code(error)
+        if exit_code is None:
+            raise
+        raise Failure(" ".join(str(error).split()), exit_code) from error
 
 
-def _line(error: Any) -> str:
-    return " ".join(str(error).split())
+def _exit_code(error: Exception) -> int | None:
+    """Whose turn it is; None for a fault of the program."""
+    # Commands that talk to a server start without the server's own libraries: they are imported only to name an error.
+    from gateway.cli.api import ApiError, UnreachableError  # noqa: PLC0415
+    from gateway.cli.s3 import S3Error  # noqa: PLC0415
+    from gateway.cli.tree import ChangedError  # noqa: PLC0415
+    from gateway.http.tls import TlsError  # noqa: PLC0415
+    from gateway.keyring import KeyringError  # noqa: PLC0415
+    from gateway.process.listeners import PortUnavailableError  # noqa: PLC0415
+
+    unavailable: bool
+    match error:
+        case SettingsError():
+            return USAGE
+        case ApiError():
+            unavailable = error.status == 401 or error.status >= 500
+        case S3Error():
+            unavailable = error.code in _UNKNOWN_CALLER or error.status >= 500
+        case RegistryError():
+            unavailable = isinstance(error, StorageUnavailableError | StorageFullError)
+        case UnreachableError() | KeyringError() | TlsError() | PortUnavailableError():
+            unavailable = True
+        case ChangedError():
+            unavailable = False
+        case _:
+            return None
+    return UNAVAILABLE if unavailable else REFUSED

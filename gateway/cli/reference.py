@@ -47,7 +47,7 @@ def markdown() -> str:
 
 def commands() -> Iterator[click.Context]:
     """Every command that can be called, groups left out, in the order of the help."""
-    root = click.Context(main, info_name="artifact-store")
+    root = click.Context(main, info_name="artifact-store", **main.context_settings)
     pending = [root]
     while pending:
         context = pending.pop()

@@ -13,12 +13,17 @@ import pytest
 from gateway.settings import SETTINGS
 from tests.unit.cli.conftest import Command
 
+COMMANDS = (
+    *("push", "pull", "verify", "package", "retention", "hold", "audit"),
+    *("serve", "config", "account", "key", "migrate"),
+)
+
 
 def test_version(command: Command) -> None:
     assert command.run("--version").stdout == f"artifact-store {version('artifact-store')}\n"
 
 
-@pytest.mark.parametrize("name", ["serve", "config", "account", "key", "migrate"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help(command: Command, name: str) -> None:
     assert f"  {name} " in command.run("--help").stdout
     assert command.run(name, "-h").stdout.startswith(f"Usage: artifact-store {name} ")
