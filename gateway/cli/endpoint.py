@@ -9,7 +9,7 @@ import shlex
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Endpoint:
     s3_url: str
     region: str
     access_key: str
-    secret: str
+    secret: str = field(repr=False)
     ssl: ssl.SSLContext | None = None
 
     def api(self) -> Api:
