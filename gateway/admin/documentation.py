@@ -12,22 +12,37 @@ from gateway.admin.problems import CODES
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --accent: #0a66c2; }
-body { margin: 0; font: 15px/1.5 system-ui, sans-serif; display: grid; grid-template-columns: 17rem minmax(0, 60rem); }
-nav { position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1rem; border-right: 1px solid var(--line);
-  box-sizing: border-box; font-size: 13px; }
-nav ul { list-style: none; margin: 0 0 .8rem; padding: 0; }
+body { margin: 0; font: 15px/1.5 system-ui, sans-serif; display: grid; grid-template-columns: 21rem minmax(0, 60rem); }
+nav { position: sticky; top: 0; height: 100vh; overflow: hidden auto; padding: 1rem; box-sizing: border-box;
+  border-right: 1px solid var(--line); font-size: 12.5px; }
+nav > a { display: block; font-weight: 600; text-transform: capitalize; }
+nav ul { list-style: none; margin: .2rem 0 .8rem; padding: 0; }
+nav li a { display: grid; grid-template-columns: 3.6rem minmax(0, 1fr); padding: .1rem 0; }
+nav .method { border: 0; padding: 0; font-size: 11px; line-height: inherit; }
 main { padding: 1rem 2rem 6rem; }
 a { color: var(--accent); text-decoration: none; } a:hover { text-decoration: underline; }
 code { font: 13px ui-monospace, monospace; background: var(--soft); padding: .1em .3em; border-radius: 3px; }
 article { border: 1px solid var(--line); border-radius: 6px; padding: .2rem 1rem .8rem; margin: 1rem 0; }
-h2 { margin-top: 3rem; } h3 { margin: .6rem 0 .2rem; font-weight: 600; } h4 { margin: .8rem 0 .2rem; }
-table { border-collapse: collapse; width: 100%; }
+h2 { margin-top: 3rem; text-transform: capitalize; }
+h3 { margin: .6rem 0 .2rem; font-weight: 600; } h4 { margin: .8rem 0 .2rem; }
+h3 code { background: none; padding: 0; }
+pre { background: var(--soft); border-radius: 6px; padding: .7rem 1rem; overflow: auto;
+  font: 13px/1.5 ui-monospace, monospace; }
+table { border-collapse: collapse; width: 100%; table-layout: fixed; overflow-wrap: anywhere; }
+td:first-child { width: 26%; } td:nth-child(2):not(:last-child) { width: 32%; }
 td, th { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; border-top: 1px solid var(--line); }
 .method { font: 600 12px ui-monospace, monospace; border: 1px solid; border-radius: 4px; padding: .1em .4em; }
 .get { color: #0a7f3f; } .post { color: #0a66c2; } .put, .patch { color: #a35a00; } .delete { color: #c0262d; }
-.soft { opacity: .7; } :target { outline: 2px solid var(--accent); }
+@media (prefers-color-scheme: dark) {
+  :root { --accent: #6ab0f3; }
+  .get { color: #4cc38a; } .post { color: #6ab0f3; } .put, .patch { color: #e3a857; } .delete { color: #ff7b80; }
+}
+.soft { opacity: .65; font-size: 12.5px; } :target { outline: 2px solid var(--accent); }
 @media (max-width: 60rem) { body { display: block; } nav { position: static; height: auto; } main { padding: 1rem; } }
 """.strip()
+
+
+_FIRST_CALL = 'curl --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" http://127.0.0.1:9001/api/v1/packages'
 
 
 def page(contract: Contract) -> str:
@@ -44,10 +59,11 @@ def _page(contract: Contract) -> Iterator[str]:
     for tag in contract.document["tags"]:
         yield f'<a href="#tag-{tag["name"]}">{tag["name"]}</a><ul>'
         for path, method, node in _operations(contract, tag["name"]):
-            yield f'<li><a href="#{node["operationId"]}">{_badge(method)} {_text(path)}</a></li>'
+            yield f'<li><a href="#{node["operationId"]}">{_badge(method)} <span>{_breakable(path)}</span></a></li>'
         yield "</ul>"
     yield '<a href="#schemas">schemas</a><br><a href="#problems">problems</a></nav><main>'
     yield f"<h1>{_text(info['title'])}</h1><p>{_text(info['summary'])}</p>{_prose(info['description'])}"
+    yield f"<pre>{_text(_FIRST_CALL)}</pre>"
     yield '<p>For programs: <a href="/api/v1/openapi.json">OpenAPI 3.1</a>.</p>'
     for tag in contract.document["tags"]:
         yield f'<h2 id="tag-{tag["name"]}">{tag["name"]}</h2><p>{_text(tag["description"])}</p>'
@@ -135,6 +151,11 @@ def _kind(contract: Contract, schema: Mapping[str, Any]) -> str:
     default = f", default <code>{_text(str(schema['default']).lower())}</code>" if "default" in schema else ""
     pattern = f" <code>{_text(schema['pattern'])}</code>" if "pattern" in schema else ""
     return f"{words}{pattern}{' ' if bounds else ''}{', '.join(bounds)}{default}"
+
+
+def _breakable(path: str) -> str:
+    """A path that may go on in another line after a slash."""
+    return _text(path).replace("/", "/<wbr>")
 
 
 def _badge(method: str) -> str:
