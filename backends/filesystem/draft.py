@@ -9,8 +9,9 @@ from backends.filesystem.direct import DirectWriter
 from backends.filesystem.layout import Tree
 from backends.store import Buffers
 
-DIRECT_FROM = 8 << 20
-"""Announced bytes from which a file is written past the page cache. What is smaller is likely to be read soon."""
+DIRECT_FROM = 1 << 20
+"""Announced bytes from which a file is written past the page cache. Who reads it first waits for the disk; that costs
+less than the cache did, and what is smaller is more likely to be read soon."""
 
 
 class Draft:
