@@ -25,7 +25,9 @@ MAKE = [
 
 
 def make(*arguments: str) -> str:
-    done = subprocess.run([*MAKE, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*MAKE, *arguments], cwd=ROOT, env=environment({}), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

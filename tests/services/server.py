@@ -34,8 +34,12 @@ class ServerFailedError(AssertionError):
 
 
 def environment(settings: Mapping[str, object]) -> dict[str, str]:
-    """This process's environment with exactly these settings of the server, by name."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ARTIFACT_STORE_")}
+    """This process's environment with exactly these settings of the server, by name.
+
+    Without what a `make test ARGS=...` hands to every make below it.
+    """
+    ours = ("ARTIFACT_STORE_", "MAKE", "MFLAGS", "ARGS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {f"ARTIFACT_STORE_{name.upper()}": str(value) for name, value in settings.items()}
 
 
