@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import rfc8785
@@ -11,6 +10,8 @@ import rfc8785
 from registry.errors import InvalidArgumentError
 
 METADATA_BYTES = 256 * 1024
+EXACT = 2**53 - 1
+"""Numbers beyond this are not exact in every reader of JSON (RFC 7493)."""
 LABELS = 64
 FIELD = 256
 """Characters of a label, a label's name, or a producer."""
@@ -43,9 +44,28 @@ def checked_metadata(metadata: Any) -> dict[str, Any]:
             None,
             f"metadata has {size} bytes; at most {METADATA_BYTES} are kept. Store large documents as files.",
         )
-    if "\\u0000" in json.dumps(metadata):
-        raise InvalidArgumentError("metadata", None, "metadata cannot contain the character U+0000.")
+    for scalar in _scalars(metadata):
+        if isinstance(scalar, str) and "\0" in scalar:
+            raise InvalidArgumentError("metadata", None, "metadata cannot contain the character U+0000.")
+        # PostgreSQL gives such a number back as an integer, which then has no canonical form.
+        if isinstance(scalar, float) and abs(scalar) > EXACT:
+            raise InvalidArgumentError(
+                "metadata", scalar, f"metadata holds the number {scalar}; beyond ±{EXACT} write it as a text."
+            )
     return dict(metadata)
+
+
+def _scalars(value: Any) -> Iterator[Any]:
+    """Every value that is no object or list, and every name."""
+    if isinstance(value, Mapping):
+        for name, member in value.items():
+            yield name
+            yield from _scalars(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _scalars(member)
+    else:
+        yield value
 
 
 def checked_labels(labels: Any) -> dict[str, str]:

@@ -49,6 +49,7 @@ def test_a_name_no_package_can_have(rest: Rest, repository: str, name: str, told
         ({"metadata": {"large": "x" * 300_000}}, "metadata"),
         ({"metadata": {"a": [{"nul": "\0"}]}}, "metadata.a[0].nul"),
         ({"metadata": {"big": 10**400}}, "metadata"),
+        ({"metadata": {"big": [1e200]}}, "metadata"),
         ({"labels": {"a": 1}}, "labels.a"),
         ({"labels": {"a": "x" * 1000}}, "labels.a"),
         ({"labels": {str(n): "" for n in range(65)}}, "labels"),
