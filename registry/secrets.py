@@ -32,6 +32,8 @@ class SecretBox:
 
     def open(self, sealed: bytes, owner: str) -> str:
         """Raises MasterKeyError where the key, the owner or the bytes are not those of the sealing."""
+        if len(sealed) <= 1 + _NONCE_BYTES or not sealed.startswith(_FORMAT):
+            raise MasterKeyError
         nonce, text = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         try:
             return self._cipher.decrypt(nonce, text, owner.encode()).decode()
