@@ -6,18 +6,22 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench lock clean
+.PHONY: help run test conformance check format bench lock clean
 
 help: ## Show what there is
 	@echo "Usage: make TARGET [ARGS='...']"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/.runtime ## Serve on the embedded database and files in ./data; prints how to push (ARGS: options of serve)
 	@$(BIN)/artifact-store serve $(ARGS)
 
 test: $(VENV)/.development ## Everything the tests need, then all of them (ARGS: options of pytest)
 	@$(BIN)/python -m pytest $(ARGS)
+
+conformance: $(VENV)/.development ## Run the public S3 suite from its checkout in S3TESTS_DIR and write docs/s3-compatibility.md
+	@test -n "$(S3TESTS_DIR)" || { echo "Say where the checkout of ceph/s3-tests is: make conformance S3TESTS_DIR=..." >&2; exit 2; }
+	@$(BIN)/python -m tests.conformance.s3.public "$(S3TESTS_DIR)"
 
 check: $(VENV)/.development ## Lint and format, types, walls between the rooms
 	@$(BIN)/ruff check

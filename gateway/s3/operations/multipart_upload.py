@@ -94,7 +94,7 @@ async def upload_part_copy(call: Call) -> Response:
 
 async def complete_multipart_upload(call: Call) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html"""
-    document = await call.document("CompleteMultipartUpload", ["Part"], checksum_of_body=False)
+    document = await call.document("CompleteMultipartUpload", ["Part"], required=False, checksum_of_body=False)
     parts = [_completed_part(element) for element in xml.children(document, "Part")]
     if not parts:
         raise S3Error("MalformedXML")
