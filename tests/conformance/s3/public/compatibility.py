@@ -11,10 +11,25 @@ from tests.conformance.s3.public import results
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "s3-compatibility.md"
 
+_NOTES = """\
+## Where one should know more
+
+- **Versions.** Versions of a finalized package's files are as frozen as the files, and a delete marker that hides a
+  file from its manifest stays. `NextVersionIdMarker` goes on where it was even if that version was removed meanwhile.
+- **Object Lock.** A lock only ever gets longer. GOVERNANCE gives way to `x-amz-bypass-governance-retention` and the
+  permission together; COMPLIANCE keeps its mode even when its time is over. The default retention counts from the
+  write of each version, by PUT, copy or completed upload, whatever the request says of a legal hold. A file of a
+  finalized package reads as COMPLIANCE until its term ends.
+- **Legal hold** is the hold named `s3-legal-hold`. ON is answered while any hold keeps the version.
+- **Tags** can change on locked and frozen versions, as in S3; each change is in the audit.
+- **Conditional deletes.** Deleting what is not there succeeds, also with `If-Match`.
+- **ACLs** are disabled: `private` and `bucket-owner-full-control` are accepted, everything else is refused.
+- **DeleteBucket** gives up uploads in progress."""
+
 
 def render() -> str:
     """The document."""
-    return "\n".join([*_operations(), *_suite()]) + "\n"
+    return "\n".join([*_operations(), *_NOTES.splitlines(), "", *_suite()]) + "\n"
 
 
 def _operations() -> Iterator[str]:
