@@ -203,26 +203,37 @@ class Uploads:
         row = await self._row(found, key, upload_id)
         if row["completed_version"] is not None:
             return await self._completed(found, key, row)
-        upload = _upload(row)
-        stored = await self._named_parts(upload, parts)
-        total = sum(part["size"] for part in stored)
-        if size is not None and size != total:
-            message = (
-                f"The size announced for the whole, {size} bytes, is not that of its parts together: {total} bytes."
-            )
-            raise InvalidRequestError(message)
-        within(FILE_LIMIT, total)
         try:
-            await self._files.check_early(found.id, key, conditions)
-            content = await self._assemble(upload, stored, total, checksum)
-            change = PutFile(actor, found, key, content, upload.attributes, conditions, upload_id, action="file.put")
-            return await self._files.commit(change)
+            return await self._publish(actor, found, _upload(row), parts, conditions, size=size, checksum=checksum)
         except RegistryError:
             # Asked for twice at once: what refuses this one may be that the other one is done.
             row = await self._row(found, key, upload_id)
             if row["completed_version"] is None:
                 raise
             return await self._completed(found, key, row)
+
+    async def _publish(
+        self,
+        actor: Actor,
+        repository: Repository,
+        upload: Upload,
+        parts: Sequence[CompletedPart],
+        conditions: WriteConditions,
+        *,
+        size: int | None,
+        checksum: Checksum | None,
+    ) -> FileVersion:
+        stored = await self._named_parts(upload, parts)
+        total = sum(part["size"] for part in stored)
+        if size is not None and size != total:
+            raise InvalidRequestError(
+                f"The size announced for the whole, {size} bytes, is not that of its parts together: {total} bytes."
+            )
+        within(FILE_LIMIT, total)
+        await self._files.check_early(repository.id, upload.key, conditions)
+        content = await self._assemble(upload, stored, total, checksum)
+        change = PutFile(actor, repository, upload.key, content, upload.attributes, conditions, upload.id)
+        return await self._files.commit(change)
 
     async def abort(self, actor: Actor, repository: str, key: str, upload_id: str) -> None:
         """Give up an upload and drop its parts."""

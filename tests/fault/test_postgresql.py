@@ -13,6 +13,7 @@ from registry.db import postgresql
 from registry.db.database import Lock, Scope
 from registry.db.migrate import migrate
 from registry.errors import RegistryError, StorageUnavailableError
+from registry.files import WriteConditions
 from tests.fault.severing_proxy import Cut, SeveringProxy
 from tests.registry.world import World
 from tests.services.postgres import Postgres
@@ -40,7 +41,8 @@ async def world(proxy: SeveringProxy, fresh_database: Callable[[], str]) -> Asyn
 async def test_an_answer_to_commit_that_is_lost(world: World, proxy: SeveringProxy, cut: Cut) -> None:
     await world.put("run/before")
     proxy.cut = cut
-    version = await world.put("run/a", b"a")
+    # Asked blindly once more, it would find itself in its way.
+    version = await world.put("run/a", b"a", conditions=WriteConditions(if_none_match="*"))
     assert proxy.cut is None
     assert (await world.registry.files.get(world.alice, "evidence", "run/a")).id == version.id
     assert await world.packages() == await world.recounted()
