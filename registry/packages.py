@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from registry import audit, policy
 from registry.blobs import Blobs
 from registry.burial import bury, unbury
+from registry.changes.put_file import DEFAULT_RETENTION_CLASS
 from registry.clock import SECOND, Clock
 from registry.db import schema
 from registry.db.database import Database, Lock, Scope
@@ -47,9 +48,6 @@ from registry.protection import package_reasons
 from registry.repositories import Repositories
 from registry.terms import begins, expiry
 from registry.versions import version_of
-
-DEFAULT_CLASS = "raw-evidence"
-"""The retention class where neither the producer nor the repository chooses one."""
 
 
 class Packages:
@@ -429,7 +427,7 @@ class Packages:
             "metadata": {},
             "labels": {},
             "producer": None,
-            "retention_class": repository.default_retention_class or DEFAULT_CLASS,
+            "retention_class": repository.default_retention_class or DEFAULT_RETENTION_CLASS,
             "finalized_at": None,
             "expires_at": None,
             "extended_until": None,

@@ -39,6 +39,7 @@ LEGAL_HOLD = "s3-legal-hold"
 """The name of the hold that S3 calls legal hold."""
 
 DEFAULT_RETENTION_CLASS = "raw-evidence"
+"""The class where neither the producer nor the repository chooses one."""
 
 
 @dataclass(frozen=True, slots=True)
